@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/ybd.yaml */
+/* YNL-GEN uapi header */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#ifndef _UAPI_LINUX_YBD_H
+#define _UAPI_LINUX_YBD_H
+
+#define YBD_GENL_NAME		"ybd"
+#define YBD_GENL_VERSION	1
+
+#define YBD_ABI_VERSION		1
+#define YBD_NAME_LEN		63
+#define YBD_IMAGE_NAME_LEN	127
+#define YBD_SOURCE_NAME_LEN	127
+#define YBD_MAX_SOURCES		255
+#define YBD_MAX_EXTENTS		16777216
+
+/**
+ * enum ybd_upper_kind - Where the writes of a device go.
+ * @YBD_UPPER_KIND_NONE: Nowhere, the device is read-only.
+ * @YBD_UPPER_KIND_RAM: Kernel memory, gone with the device.
+ * @YBD_UPPER_KIND_POOL: A pool on a local block device.
+ */
+enum ybd_upper_kind {
+	YBD_UPPER_KIND_NONE,
+	YBD_UPPER_KIND_RAM,
+	YBD_UPPER_KIND_POOL,
+};
+
+/**
+ * enum ybd_map_kind - How the kernel indexes an image.
+ * @YBD_MAP_KIND_TABLE: One entry per cluster.
+ * @YBD_MAP_KIND_EXTENTS: Sorted extents behind a bucket index.
+ */
+enum ybd_map_kind {
+	YBD_MAP_KIND_TABLE,
+	YBD_MAP_KIND_EXTENTS,
+};
+
+/**
+ * enum ybd_device_state - Life of a device.
+ * @YBD_DEVICE_STATE_LIVE: Takes I/O.
+ * @YBD_DEVICE_STATE_DETACHED: Detached by force, waiting for its last opener
+ *   to close it.
+ */
+enum ybd_device_state {
+	YBD_DEVICE_STATE_LIVE,
+	YBD_DEVICE_STATE_DETACHED,
+};
+
+/**
+ * enum ybd_detach_flags
+ * @YBD_DETACH_FLAGS_FORCE: Detach an open device: new I/O fails at once, the
+ *   answer comes when all I/O below has drained, the name goes with the last
+ *   close.
+ */
+enum ybd_detach_flags {
+	YBD_DETACH_FLAGS_FORCE = 1,
+};
+
+enum {
+	YBD_A_INFO_ABI = 1,
+	YBD_A_INFO_VERSION,
+	YBD_A_INFO_DEVICES,
+	YBD_A_INFO_IMAGES,
+
+	__YBD_A_INFO_MAX
+};
+#define YBD_A_INFO_MAX (__YBD_A_INFO_MAX - 1)
+
+enum {
+	YBD_A_SOURCE_FD = 1,
+	YBD_A_SOURCE_NAME,
+	YBD_A_SOURCE_ID,
+	YBD_A_SOURCE_DISK,
+	YBD_A_SOURCE_MAJOR,
+	YBD_A_SOURCE_MINOR,
+	YBD_A_SOURCE_SIZE,
+	YBD_A_SOURCE_LOGICAL_BLOCK_SIZE,
+	YBD_A_SOURCE_IMAGES,
+
+	__YBD_A_SOURCE_MAX
+};
+#define YBD_A_SOURCE_MAX (__YBD_A_SOURCE_MAX - 1)
+
+enum {
+	YBD_A_SOURCES_SOURCE = 1,
+
+	__YBD_A_SOURCES_MAX
+};
+#define YBD_A_SOURCES_MAX (__YBD_A_SOURCES_MAX - 1)
+
+enum {
+	YBD_A_IMAGE_ID = 1,
+	YBD_A_IMAGE_NAME,
+	YBD_A_IMAGE_UUID,
+	YBD_A_IMAGE_SIZE,
+	YBD_A_IMAGE_LOGICAL_BLOCK_SIZE,
+	YBD_A_IMAGE_LAYERS,
+	YBD_A_IMAGE_IDENTITY,
+	YBD_A_IMAGE_MAP_FD,
+	YBD_A_IMAGE_EXTENT_COUNT,
+	YBD_A_IMAGE_SOURCE,
+	YBD_A_IMAGE_MAP_KIND,
+	YBD_A_IMAGE_MAP_BYTES,
+	YBD_A_IMAGE_MAPPED_BYTES,
+	YBD_A_IMAGE_DEVICES,
+
+	__YBD_A_IMAGE_MAX
+};
+#define YBD_A_IMAGE_MAX (__YBD_A_IMAGE_MAX - 1)
+
+enum {
+	YBD_A_STATS_PAD = 1,
+	YBD_A_STATS_IMAGE_READS,
+	YBD_A_STATS_HOLE_READS,
+	YBD_A_STATS_UPPER_READS,
+	YBD_A_STATS_SPLITS,
+	YBD_A_STATS_BOUNCES,
+	YBD_A_STATS_FIRST_WRITES,
+	YBD_A_STATS_COPY_UPS,
+	YBD_A_STATS_OVERWRITES,
+	YBD_A_STATS_ZEROED,
+	YBD_A_STATS_FREED,
+	YBD_A_STATS_NO_SPACE,
+	YBD_A_STATS_NO_MEMORY,
+	YBD_A_STATS_WOULD_BLOCK,
+	YBD_A_STATS_UPPER_USED,
+	YBD_A_STATS_UPPER_LIMIT,
+
+	__YBD_A_STATS_MAX
+};
+#define YBD_A_STATS_MAX (__YBD_A_STATS_MAX - 1)
+
+enum {
+	YBD_A_DEVICE_ID = 1,
+	YBD_A_DEVICE_NAME,
+	YBD_A_DEVICE_DISK,
+	YBD_A_DEVICE_MAJOR,
+	YBD_A_DEVICE_MINOR,
+	YBD_A_DEVICE_IMAGE_ID,
+	YBD_A_DEVICE_IMAGE_NAME,
+	YBD_A_DEVICE_UPPER,
+	YBD_A_DEVICE_UPPER_LIMIT,
+	YBD_A_DEVICE_SIZE,
+	YBD_A_DEVICE_LOGICAL_BLOCK_SIZE,
+	YBD_A_DEVICE_CGROUP_FD,
+	YBD_A_DEVICE_STATE,
+	YBD_A_DEVICE_OPENERS,
+	YBD_A_DEVICE_DETACH_FLAGS,
+	YBD_A_DEVICE_STATS,
+
+	__YBD_A_DEVICE_MAX
+};
+#define YBD_A_DEVICE_MAX (__YBD_A_DEVICE_MAX - 1)
+
+enum {
+	YBD_CMD_INFO_GET = 1,
+	YBD_CMD_SOURCE_GET,
+	YBD_CMD_IMAGE_LOAD,
+	YBD_CMD_IMAGE_UNLOAD,
+	YBD_CMD_IMAGE_GET,
+	YBD_CMD_DEVICE_CREATE,
+	YBD_CMD_DEVICE_DETACH,
+	YBD_CMD_DEVICE_GET,
+	YBD_CMD_DEVICE_CREATED_NTF,
+	YBD_CMD_DEVICE_DETACHED_NTF,
+	YBD_CMD_IMAGE_LOADED_NTF,
+	YBD_CMD_IMAGE_UNLOADED_NTF,
+
+	__YBD_CMD_MAX
+};
+#define YBD_CMD_MAX (__YBD_CMD_MAX - 1)
+
+#define YBD_MCGRP_EVENTS	"events"
+
+#endif /* _UAPI_LINUX_YBD_H */
