@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmd.h"
+#include "dispatch.h"
+#include "print.h"
+
+static const char about[] =
+	"One root file system block device per container, from SPDK lvol snapshots.";
+
+static const struct cmd commands[] = {
+	{ "store", NULL, "Look into SPDK lvstores.", NULL, cmd_store },
+	{ }
+};
+
+static const struct cmd *find(const struct cmd *table, const char *word)
+{
+	for (; table->name; table++)
+		if (!strcmp(table->name, word))
+			return table;
+	return NULL;
+}
+
+/* The command that the words name; *argv and *argc are moved behind them. */
+static const struct cmd *choose(int *argc, char ***argv)
+{
+	const struct cmd *table = commands, *c = NULL;
+	const char *word, *help = about;
+
+	for (; *argc; --*argc, ++*argv) {
+		word = **argv;
+		if (cmd_common(word))
+			continue;
+		if (!strcmp(word, "-h") || !strcmp(word, "--help")) {
+			cmd_help_group(table, help);
+			exit(print_flush(false) ? CMD_FAILED : CMD_OK);
+		}
+		if (word[0] == '-')
+			cmd_usage("unknown option %s", word);
+		c = find(table, word);
+		if (!c)
+			cmd_usage("unknown command \"%s\"", word);
+		cmd_path_add(c->name);
+		if (c->run) {
+			--*argc;
+			++*argv;
+			return c;
+		}
+		table = c->sub;
+		help = c->help;
+	}
+	cmd_usage("a command is missing");
+}
+
+int main(int argc, char **argv)
+{
+	const struct cmd *cmd;
+	int rc;
+
+	argc--;
+	argv++;
+	cmd = choose(&argc, &argv);
+	rc = cmd->run(cmd, argc, argv);
+	if (rc)
+		print_drop();
+	else if (print_flush(false))
+		rc = cmd_fail(-EIO, "writing to stdout failed");
+	return rc;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Words of a command line turned into values. Pure. */
+#ifndef YBDCTL_PARSE_H
+#define YBDCTL_PARSE_H
+
+#include "types.h"
+
+/**
+ * parse_size() - bytes
+ * @s: decimal digits and at most one of K, M, G, T (binary, either case)
+ * @out: the value
+ *
+ * Return: 0; -EINVAL when it is no such thing; -ERANGE beyond 2^63 - 1.
+ */
+int parse_size(const char *s, u64 *out);
+
+/**
+ * parse_device_name() - may a device be called so?
+ * @s: the name
+ *
+ * Return: NULL when it may, else what is wrong with it.
+ */
+const char *parse_device_name(const char *s);
+
+/* The same for an image. */
+const char *parse_image_name(const char *s);
+
+#endif
