@@ -40,7 +40,7 @@ const struct nla_policy ybd_source_get_nl_policy[YBD_A_SOURCES_SOURCE + 1] = {
 };
 
 /* YBD_CMD_IMAGE_LOAD - do */
-const struct nla_policy ybd_image_load_nl_policy[YBD_A_IMAGE_SOURCE + 1] = {
+const struct nla_policy ybd_image_load_nl_policy[YBD_A_IMAGE_FLAGS + 1] = {
 	[YBD_A_IMAGE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_IMAGE_NAME_LEN, },
 	[YBD_A_IMAGE_UUID] = NLA_POLICY_EXACT_LEN(16),
 	[YBD_A_IMAGE_SIZE] = { .type = NLA_U64, },
@@ -50,6 +50,7 @@ const struct nla_policy ybd_image_load_nl_policy[YBD_A_IMAGE_SOURCE + 1] = {
 	[YBD_A_IMAGE_MAP_FD] = NLA_POLICY_MIN(NLA_S32, 0),
 	[YBD_A_IMAGE_EXTENT_COUNT] = NLA_POLICY_FULL_RANGE(NLA_U32, &ybd_a_image_extent_count_range),
 	[YBD_A_IMAGE_SOURCE] = NLA_POLICY_NESTED(ybd_source_nl_policy),
+	[YBD_A_IMAGE_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x1),
 };
 
 /* YBD_CMD_IMAGE_UNLOAD - do */
@@ -110,7 +111,7 @@ const struct genl_ops ybd_nl_ops[8] = {
 		.cmd		= YBD_CMD_IMAGE_LOAD,
 		.doit		= ybd_nl_image_load_doit,
 		.policy		= ybd_image_load_nl_policy,
-		.maxattr	= YBD_A_IMAGE_SOURCE,
+		.maxattr	= YBD_A_IMAGE_FLAGS,
 		.flags		= GENL_ADMIN_PERM,
 	},
 	{

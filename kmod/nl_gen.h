@@ -19,7 +19,7 @@ extern const struct nla_policy ybd_info_get_nl_policy[YBD_A_INFO_ABI + 1];
 
 extern const struct nla_policy ybd_source_get_nl_policy[YBD_A_SOURCES_SOURCE + 1];
 
-extern const struct nla_policy ybd_image_load_nl_policy[YBD_A_IMAGE_SOURCE + 1];
+extern const struct nla_policy ybd_image_load_nl_policy[YBD_A_IMAGE_FLAGS + 1];
 
 extern const struct nla_policy ybd_image_unload_nl_policy[YBD_A_IMAGE_NAME + 1];
 

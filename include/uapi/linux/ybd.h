@@ -51,6 +51,16 @@ enum ybd_device_state {
 };
 
 /**
+ * enum ybd_image_flags
+ * @YBD_IMAGE_FLAGS_READ_ONLY: Devices of the image take no upper: something
+ *   else may write to the storage, so that nothing lasting should be built on
+ *   it.
+ */
+enum ybd_image_flags {
+	YBD_IMAGE_FLAGS_READ_ONLY = 1,
+};
+
+/**
  * enum ybd_detach_flags
  * @YBD_DETACH_FLAGS_FORCE: Detach an open device: new I/O fails at once, the
  *   answer comes when all I/O below has drained, the name goes with the last
@@ -107,6 +117,7 @@ enum {
 	YBD_A_IMAGE_MAP_BYTES,
 	YBD_A_IMAGE_MAPPED_BYTES,
 	YBD_A_IMAGE_DEVICES,
+	YBD_A_IMAGE_FLAGS,
 
 	__YBD_A_IMAGE_MAX
 };
