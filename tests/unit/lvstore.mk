@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of tools/lib/lvstore; the suites in tests/suites call this. All of it is built with
+# AddressSanitizer and UndefinedBehaviorSanitizer.
+#
+#   make -f tests/unit/lvstore.mk [B=build directory] TARGET
+
+T	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+TOP	:= $(abspath $(T)/../..)
+B	?= $(TOP)/build
+SAN	?= 1
+LIB	:= $(B)/tools$(if $(filter 1,$(SAN)),-san)
+OUT	:= $(B)/tests/lvstore$(if $(filter 1,$(SAN)),-san)
+FIXTURES := $(TOP)/tests/fixtures/lvstore
+IMAGES	:= $(B)/fixtures/lvstore
+
+CFLAGS	?= -O1 -g
+TCFLAGS	:= -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror \
+	   -I$(TOP)/tools/lib -I$(T)
+ifeq ($(SAN),1)
+TCFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all \
+	   -fno-omit-frame-pointer
+endif
+TLIBS	= $(shell pkg-config --libs json-c libcrypto)
+
+images	:= $(patsubst $(FIXTURES)/%.zst,$(IMAGES)/%,$(wildcard $(FIXTURES)/*.zst))
+progs	:= $(addprefix $(OUT)/,lvstore_golden lvstore_damage lvstore_live)
+
+.PHONY: all images libybd
+.DELETE_ON_ERROR:
+
+all: images $(progs)
+
+# unpacked once; sparse, as they are hundreds of MiB of mostly zeros
+images: $(images)
+
+$(IMAGES)/%: $(FIXTURES)/%.zst
+	@mkdir -p $(@D)
+	@zstd -q -d -f --long=27 --sparse $< -o $@.tmp && mv $@.tmp $@
+
+libybd:
+	@$(MAKE) --no-print-directory -C $(TOP)/tools O=$(LIB) SAN=$(SAN) libybd
+
+$(OUT)/%: $(T)/%.c $(T)/lvstore_fixture.c $(T)/lvstore_fixture.h $(T)/ktap.h libybd
+	@mkdir -p $(@D)
+	@$(CC) $(TCFLAGS) $(CFLAGS) -o $@ $< $(T)/lvstore_fixture.c $(LIB)/libybd.a $(TLIBS)
