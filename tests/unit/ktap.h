@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "types.h"
+
 struct ktap {
 	unsigned int n;		/* cases so far */
 	unsigned int failed;
@@ -21,8 +23,7 @@ static inline void ktap_plan(unsigned int n)
 }
 
 /* Note a failure of the present case. */
-__attribute__((format(printf, 1, 2)))
-static inline void ktap_fail(const char *fmt, ...)
+static inline __printf(1, 2) void ktap_fail(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -37,8 +38,7 @@ static inline void ktap_fail(const char *fmt, ...)
 #define ktap_check(cond, ...) do { if (!(cond)) ktap_fail(__VA_ARGS__); } while (0)
 
 /* The present case is over. */
-__attribute__((format(printf, 1, 2)))
-static inline void ktap_done(const char *fmt, ...)
+static inline __printf(1, 2) void ktap_done(const char *fmt, ...)
 {
 	va_list ap;
 

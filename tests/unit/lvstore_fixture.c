@@ -7,7 +7,7 @@
 
 #include "lvstore_fixture.h"
 
-#define CHUNK (1u << 20)
+#define CHUNK (1024u * 1024u)
 /* beyond this only the sparse digest is made */
 #define FULL_MAX (256ull << 20)
 
@@ -21,19 +21,19 @@ static void hex_digest(EVP_MD_CTX *h, char out[65])
 		sprintf(out + 2 * i, "%02x", d[i]);
 }
 
-static void hash_blocks(EVP_MD_CTX *h, struct content *c, uint64_t off, const uint8_t *buf,
+static void hash_blocks(EVP_MD_CTX *h, struct content *c, u64 off, const u8 *buf,
 			size_t len)
 {
-	static const uint8_t zero[4096];
+	static const u8 zero[4096];
 
 	for (size_t i = 0; i < len; i += 4096) {
-		uint64_t nr = (off + i) / 4096;
-		uint8_t le[8];
+		u64 nr = (off + i) / 4096;
+		u8 le[8];
 
 		if (!memcmp(buf + i, zero, 4096))
 			continue;
 		for (int b = 0; b < 8; b++)
-			le[b] = (uint8_t)(nr >> (8 * b));
+			le[b] = (u8)(nr >> (8 * b));
 		EVP_DigestUpdate(h, le, sizeof(le));
 		EVP_DigestUpdate(h, buf + i, 4096);
 		c->blocks++;
@@ -41,7 +41,7 @@ static void hash_blocks(EVP_MD_CTX *h, struct content *c, uint64_t off, const ui
 }
 
 /* Where the next bytes lie that the map has; the size when there are none. */
-static uint64_t next_mapped(const struct lvs_map *map, uint64_t off)
+static u64 next_mapped(const struct lvs_map *map, u64 off)
 {
 	for (size_t i = 0; i < map->nr; i++)
 		if (map->ext[i].start + map->ext[i].len > off)
@@ -53,13 +53,13 @@ int content_hash(struct lvs_store *s, const struct lvs_map *map, int esnap_fd, s
 {
 	EVP_MD_CTX *full = EVP_MD_CTX_new(), *sparse = EVP_MD_CTX_new();
 	bool all = map->size <= FULL_MAX;
-	uint8_t *buf = malloc(CHUNK);
+	u8 *buf = malloc(CHUNK);
 	int rc = 0;
 
 	memset(c, 0, sizeof(*c));
 	EVP_DigestInit_ex(full, EVP_sha256(), NULL);
 	EVP_DigestInit_ex(sparse, EVP_sha256(), NULL);
-	for (uint64_t off = 0; off < map->size && !rc;) {
+	for (u64 off = 0; off < map->size && !rc;) {
 		size_t n;
 
 		if (!all) {
@@ -100,7 +100,7 @@ const char *js_str(struct json_object *o, const char *key)
 	return v ? json_object_get_string(v) : NULL;
 }
 
-uint64_t js_u64(struct json_object *o, const char *key)
+u64 js_u64(struct json_object *o, const char *key)
 {
 	struct json_object *v = js(o, key);
 

@@ -5,9 +5,9 @@
 
 #include <json-c/json.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "lvstore/lvstore.h"
+#include "types.h"
 
 /**
  * struct content - digests of an lvol's content, as in the JSON
@@ -18,7 +18,7 @@
 struct content {
 	char sha256[65];
 	char sparse[65];
-	uint64_t blocks;
+	u64 blocks;
 };
 
 /* Read and hash an lvol through its map. 0, or a negative errno. */
@@ -27,7 +27,7 @@ int content_hash(struct lvs_store *s, const struct lvs_map *map, int esnap_fd, s
 /* A member of a JSON object; the test ends when it is missing. */
 struct json_object *js(struct json_object *o, const char *key);
 const char *js_str(struct json_object *o, const char *key);	/* NULL for null */
-uint64_t js_u64(struct json_object *o, const char *key);
+u64 js_u64(struct json_object *o, const char *key);
 
 /* All of a file, to be freed; the test ends when it cannot be read. */
 void *slurp(const char *path, size_t *len);

@@ -25,7 +25,7 @@ static void same_str(const char *what, const char *key, const char *got, const c
 		  want ? want : "none");
 }
 
-static void same_u64(const char *what, const char *key, uint64_t got, uint64_t want)
+static void same_u64(const char *what, const char *key, u64 got, u64 want)
 {
 	if (got != want)
 		ktap_fail("%s: %s is %llu, expected %llu", what, key, (unsigned long long)got,
@@ -85,9 +85,9 @@ static void check_runs(const struct lvs_lvol *l, struct json_object *want)
 
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *w = json_object_array_get_idx(want, i);
-		uint64_t start = json_object_get_uint64(json_object_array_get_idx(w, 0));
-		uint64_t len = json_object_get_uint64(json_object_array_get_idx(w, 1));
-		uint64_t end = at < nr ? r[at].start : 0;
+		u64 start = json_object_get_uint64(json_object_array_get_idx(w, 0));
+		u64 len = json_object_get_uint64(json_object_array_get_idx(w, 1));
+		u64 end = at < nr ? r[at].start : 0;
 
 		if (at == nr || r[at].start != start) {
 			ktap_fail("%s: no run at cluster %llu", lvs_lvol_name(l),
@@ -124,7 +124,7 @@ static void check_xattrs(const struct lvs_lvol *l, struct json_object *want)
 static void check_content(struct lvs_store *s, const struct lvs_lvol *l, struct json_object *j,
 			  int esnap_fd)
 {
-	uint8_t id[2][LVS_IDENTITY_LEN];
+	u8 id[2][LVS_IDENTITY_LEN];
 	struct content c;
 	struct lvs_map map;
 

@@ -25,7 +25,7 @@ static u32 crc32c_bytes(u32 crc, const u8 *p, size_t len)
 	return crc;
 }
 
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(__CHECKER__)
 __attribute__((target("sse4.2")))
 static u32 crc32c_sse42(u32 crc, const u8 *p, size_t len)
 {
@@ -41,7 +41,7 @@ static u32 crc32c_sse42(u32 crc, const u8 *p, size_t len)
 
 u32 crc32c(const void *buf, size_t len)
 {
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(__CHECKER__)
 	if (__builtin_cpu_supports("sse4.2"))
 		return ~crc32c_sse42(~0u, buf, len);
 #endif

@@ -9,8 +9,8 @@
  * @buf: the bytes; may be unaligned
  * @len: how many
  *
- * Reflected polynomial 0x82F63B78, initial value and final xor 0xFFFFFFFF: what SPDK's blobstore and
- * the pool format use. Takes the CPU's instruction where there is one.
+ * Reflected polynomial 0x82F63B78, initial value and final xor 0xFFFFFFFF: what SPDK's blobstore
+ * and the pool format use. Takes the CPU's instruction where there is one.
  */
 u32 crc32c(const void *buf, size_t len);
 

@@ -26,6 +26,10 @@ typedef uint64_t u64;
 #define __must_check __attribute__((warn_unused_result))
 #endif
 
+#ifndef BIT
+#define BIT(n) (1UL << (n))
+#endif
+
 #ifdef __CHECKER__
 #define __le_force __attribute__((force))
 #else

@@ -145,7 +145,8 @@ static int parse_page(struct lvs_lvol *l, u32 page, const struct lvs_disk_page *
 		if (len > room)
 			return lvs_err_page(err, -EUCLEAN, l->store, page,
 					    "descriptor of type %u at offset %zu has %u bytes, the page %u",
-					    type, offsetof(struct lvs_disk_page, desc) + at, len, room);
+					    type, offsetof(struct lvs_disk_page, desc) + at, len,
+					    room);
 		at += sizeof(struct lvs_disk_desc);
 		rc = parse_desc(l, page, type, p->desc + at, len, err);
 		if (rc)

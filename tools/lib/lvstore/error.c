@@ -8,7 +8,7 @@
 #include "store.h"
 
 static void err_fill(struct lvs_error *err, int code, size_t at, const char *fmt, va_list ap)
-	__attribute__((format(printf, 4, 0)));
+	__printf(4, 0);
 
 static void err_fill(struct lvs_error *err, int code, size_t at, const char *fmt, va_list ap)
 {

@@ -193,7 +193,8 @@ static int check_extent_page(struct lvs_lvol *l, u32 slot, u32 page, const struc
 	if (le32_to_cpu(h.start) != (u64)slot * LVS_EXTENTS_PER_PAGE)
 		return lvs_err_page(err, -EUCLEAN, l->store, page,
 				    "extent page starts at cluster %u, expected %llu",
-				    le32_to_cpu(h.start), (unsigned long long)slot * LVS_EXTENTS_PER_PAGE);
+				    le32_to_cpu(h.start),
+				    (unsigned long long)slot * LVS_EXTENTS_PER_PAGE);
 	end = sizeof(h.d) + len;
 	if (get_le32(p->desc + end + 1))
 		return lvs_err_page(err, -EUCLEAN, l->store, page,

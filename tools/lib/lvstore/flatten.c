@@ -238,7 +238,8 @@ static void hash_text(struct sha256 *h, const char *t)
 	sha256_update(h, t, strlen(t) + 1);
 }
 
-void lvs_identity(const struct lvs_lvol *l, const struct lvs_map *map, uint8_t id[LVS_IDENTITY_LEN])
+void lvs_identity(const struct lvs_lvol *l, const struct lvs_map *map,
+		  uint8_t id[LVS_IDENTITY_LEN])
 {
 	struct sha256 h;
 

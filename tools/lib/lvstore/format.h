@@ -108,12 +108,12 @@ struct lvs_disk_flags {
 
 static_assert(sizeof(struct lvs_disk_flags) == 24, "flags size");
 
-#define LVS_INVALID_THIN	(1u << 0)
-#define LVS_INVALID_XATTR	(1u << 1)
-#define LVS_INVALID_TABLE	(1u << 2)
-#define LVS_INVALID_ESNAP	(1u << 3)
+#define LVS_INVALID_THIN	BIT(0)
+#define LVS_INVALID_XATTR	BIT(1)
+#define LVS_INVALID_TABLE	BIT(2)
+#define LVS_INVALID_ESNAP	BIT(3)
 #define LVS_INVALID_KNOWN	0xfu
-#define LVS_DATA_RO_READ_ONLY	(1u << 0)
+#define LVS_DATA_RO_READ_ONLY	BIT(0)
 #define LVS_DATA_RO_KNOWN	0x1u
 #define LVS_MD_RO_KNOWN		0x3u
 

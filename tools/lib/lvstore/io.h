@@ -9,7 +9,7 @@
 #include "../types.h"
 
 #define LVS_IO_ALIGN	4096u		/* of offsets, lengths and buffers under O_DIRECT */
-#define LVS_IO_CHUNK	(1u << 20)	/* most bytes of one read(2); multiple of LVS_IO_ALIGN */
+#define LVS_IO_CHUNK	(1024u * 1024u)	/* most bytes of one read(2); multiple of LVS_IO_ALIGN */
 
 struct lvs_io;
 

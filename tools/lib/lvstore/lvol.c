@@ -38,6 +38,11 @@ const struct lvs_refusal *lvs_find_refusal(const struct lvs_store *s, const char
 	return NULL;
 }
 
+bool lvs_lvol_listed(const struct lvs_lvol *l)
+{
+	return l->state == LVOL_OK;
+}
+
 const char *lvs_lvol_name(const struct lvs_lvol *l)
 {
 	return l->name;

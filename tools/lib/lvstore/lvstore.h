@@ -171,6 +171,11 @@ enum lvs_pending {
 	LVS_PENDING_REMOVE,
 };
 
+/*
+ * Is it among lvs_lvol_at()? Not so only for a parent that SPDK would not list either (its name is
+ * taken, say) while what is above it can be read.
+ */
+bool lvs_lvol_listed(const struct lvs_lvol *l);
 const char *lvs_lvol_name(const struct lvs_lvol *l);
 /* Text; "<lvstore uuid>_<blob id>" for an lvol without a usable uuid, as SPDK calls it. */
 const char *lvs_lvol_uuid(const struct lvs_lvol *l);
@@ -218,7 +223,7 @@ struct lvs_xattr {
 	size_t len;
 };
 
-/* User xattrs in the order they are stored; @i from 0; NULL beyond. "name" and "uuid" are among them. */
+/* User xattrs as stored, "name" and "uuid" among them; @i from 0; NULL beyond. */
 const struct lvs_xattr *lvs_lvol_xattr_at(const struct lvs_lvol *l, size_t i);
 
 /**
@@ -304,7 +309,8 @@ void lvs_map_free(struct lvs_map *map);
  * snapshot deleted from the middle of the chain, an inflated, decoupled or re-parented lvol all
  * change it; renaming and xattrs do not. The exact input is in Documentation/lvstore.rst.
  */
-void lvs_identity(const struct lvs_lvol *l, const struct lvs_map *map, uint8_t id[LVS_IDENTITY_LEN]);
+void lvs_identity(const struct lvs_lvol *l, const struct lvs_map *map,
+		  uint8_t id[LVS_IDENTITY_LEN]);
 
 /**
  * lvs_map_read() - read content through a map

@@ -253,7 +253,8 @@ int md_read(struct lvs_store *s, u32 page, const struct lvs_disk_page **out, str
 }
 
 /* One mask of at least @bits bits; -EUCLEAN when it is not what it should be. */
-static int md_load_mask(struct lvs_store *s, __le32 start, __le32 pages, u8 type, u64 bits, u8 **out)
+static int md_load_mask(struct lvs_store *s, __le32 start, __le32 pages, u8 type, u64 bits,
+			u8 **out)
 {
 	u64 off = (u64)le32_to_cpu(start) * s->md_page_size;
 	u64 room = (u64)le32_to_cpu(pages) * s->md_page_size;

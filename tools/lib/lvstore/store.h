@@ -220,7 +220,8 @@ int blob_load(struct lvs_store *s, u32 page, struct lvs_lvol **out) __must_check
 int blob_reload(struct lvs_lvol *l) __must_check;
 void blob_free(struct lvs_lvol *l);
 /* Note why it is left out (the first reason counts). */
-int blob_refuse(struct lvs_lvol *l, enum lvol_state state, const struct lvs_error *why) __must_check;
+int blob_refuse(struct lvs_lvol *l, enum lvol_state state,
+		const struct lvs_error *why) __must_check;
 const struct blob_xattr *blob_xattr(const struct lvs_lvol *l, const char *name, bool internal);
 /* Remember that the blob depends on a page. */
 int blob_ref(struct lvs_lvol *l, u32 page, const struct lvs_disk_page *p) __must_check;

@@ -83,7 +83,8 @@ int lvs_read_super(struct lvs_store *s, struct lvs_error *err)
 	int rc;
 
 	if (s->io->size < sizeof(*sb))
-		return lvs_err(err, -ENODATA, "super block (byte 0): the device has %llu bytes only",
+		return lvs_err(err, -ENODATA,
+			       "super block (byte 0): the device has %llu bytes only",
 			       (unsigned long long)s->io->size);
 	rc = lvs_io_read(s->io, 0, sb, sizeof(*sb));
 	if (rc)

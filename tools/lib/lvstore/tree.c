@@ -106,7 +106,8 @@ static int link_parent(struct lvs_lvol *l)
 	if (l->parent && l->parent->state != LVOL_SUPER)
 		return 0;
 	l->parent = NULL;
-	lvs_err_page(&why, -EUCLEAN, l->store, l->root, "its parent 0x%llx is no snapshot of this store",
+	lvs_err_page(&why, -EUCLEAN, l->store, l->root,
+		     "its parent 0x%llx is no snapshot of this store",
 		     (unsigned long long)l->parent_id);
 	return blob_refuse(l, LVOL_REFUSED, &why);
 }
@@ -125,7 +126,8 @@ static int settle_one(struct lvs_lvol *l)
 	l->depth = l->parent ? l->parent->depth + 1 : 1;
 	if (!l->parent || !gone(l->parent) || gone(l))
 		return 0;
-	lvs_err_page(&why, -EUCLEAN, l->store, l->root, "its parent \"%s\" (blob 0x%llx) is left out",
+	lvs_err_page(&why, -EUCLEAN, l->store, l->root,
+		     "its parent \"%s\" (blob 0x%llx) is left out",
 		     l->parent->name, blob_id(l->parent));
 	return blob_refuse(l, LVOL_REFUSED, &why);
 }
@@ -136,11 +138,12 @@ static int cut_circle(struct lvs_lvol *l)
 	struct lvs_error why;
 
 	l->parent = NULL;
-	lvs_err_page(&why, -EUCLEAN, l->store, l->root, "its chain of parents comes back to itself");
+	lvs_err_page(&why, -EUCLEAN, l->store, l->root,
+		     "its chain of parents comes back to itself");
 	return blob_refuse(l, LVOL_REFUSED, &why);
 }
 
-/* Refuse what is above a refused blob, find circles, count depths: each blob once, parents first. */
+/* Refuse what is above a refused blob, find circles, count depths: once each, parents first. */
 static int settle_chains(struct lvs_store *s)
 {
 	struct lvs_lvol **path = calloc(s->nr_blobs + 1, sizeof(struct lvs_lvol *));
@@ -207,7 +210,8 @@ static int hide_twin(struct lvs_lvol *l, const struct lvs_lvol *first, const cha
 {
 	struct lvs_error why;
 
-	lvs_err_page(&why, -EUCLEAN, l->store, l->root, "has the same %s as blob 0x%llx (md page %u)",
+	lvs_err_page(&why, -EUCLEAN, l->store, l->root,
+		     "has the same %s as blob 0x%llx (md page %u)",
 		     what, blob_id(first), first->root);
 	return blob_refuse(l, LVOL_HIDDEN, &why);
 }
@@ -257,18 +261,24 @@ static int list_lvols(struct lvs_store *s)
 	return 0;
 }
 
+/* @l: NULL for a note about the store. */
+static void add_refusal(struct lvs_store *s, u32 page, const char *text, const struct lvs_lvol *l)
+{
+	struct lvs_refusal *r = &s->refusals[s->nr_refusals++];
+
+	r->blob_id = l ? blob_id(l) : LVS_NO_BLOB;
+	r->name = l ? l->name : "";
+	r->uuid = l ? l->uuid : "";
+	r->page = page;
+	r->byte = page == LVS_NO_PAGE ? 0 : md_byte(s, page);
+	r->text = text;
+}
+
 static int add_note(struct lvs_store *s, u32 page, char *text)
 {
 	if (!text)
 		return -ENOMEM;
-	s->refusals[s->nr_refusals++] = (struct lvs_refusal){
-		.blob_id = LVS_NO_BLOB,
-		.name = "",
-		.uuid = "",
-		.page = page,
-		.byte = page == LVS_NO_PAGE ? 0 : md_byte(s, page),
-		.text = text,
-	};
+	add_refusal(s, page, text, NULL);
 	return 0;
 }
 
@@ -286,14 +296,15 @@ static int note_bad_pages(struct lvs_store *s)
 
 static int list_refusals(struct lvs_store *s)
 {
+	static const char bad_masks[] =
+		"said to be clean, but a used mask is damaged: read as a store that is not";
 	int rc = 0;
 
 	s->refusals = calloc(s->nr_blobs + 2, sizeof(*s->refusals));
 	if (!s->refusals)
 		return -ENOMEM;
 	if (s->bad_masks)
-		rc = add_note(s, LVS_NO_PAGE,
-			      strdup("the super block says clean, but a used mask is damaged: read as a store that is not clean"));
+		rc = add_note(s, LVS_NO_PAGE, strdup(bad_masks));
 	if (!rc && s->bad_pages)
 		rc = note_bad_pages(s);
 	for (size_t i = 0; i < s->nr_blobs && !rc; i++) {
@@ -301,19 +312,14 @@ static int list_refusals(struct lvs_store *s)
 
 		if (l->state != LVOL_REFUSED && l->state != LVOL_HIDDEN)
 			continue;
-		s->refusals[s->nr_refusals++] = (struct lvs_refusal){
-			.blob_id = blob_id(l),
-			.name = l->name,
-			.uuid = l->uuid,
-			.page = l->reason_page,
-			.byte = l->reason_page == LVS_NO_PAGE ? 0 : md_byte(s, l->reason_page),
-			.text = l->reason,
-		};
+		add_refusal(s, l->reason_page, l->reason, l);
 	}
 	return rc;
 }
 
-static int for_each_blob(struct lvs_store *s, int (*fn)(struct lvs_lvol *l))
+typedef int (*blob_fn)(struct lvs_lvol *l);
+
+static int for_each_blob(struct lvs_store *s, blob_fn fn)
 {
 	int rc = 0;
 
