@@ -11,11 +11,6 @@
 
 #include <uapi/linux/ybd.h>
 
-/* Integer value ranges */
-static const struct netlink_range_validation ybd_a_image_extent_count_range = {
-	.max	= YBD_MAX_EXTENTS,
-};
-
 /* Common nested types */
 const struct nla_policy ybd_source_nl_policy[YBD_A_SOURCE_IMAGES + 1] = {
 	[YBD_A_SOURCE_FD] = NLA_POLICY_MIN(NLA_S32, 0),
@@ -48,7 +43,7 @@ const struct nla_policy ybd_image_load_nl_policy[YBD_A_IMAGE_FLAGS + 1] = {
 	[YBD_A_IMAGE_LAYERS] = { .type = NLA_U32, },
 	[YBD_A_IMAGE_IDENTITY] = NLA_POLICY_EXACT_LEN(32),
 	[YBD_A_IMAGE_MAP_FD] = NLA_POLICY_MIN(NLA_S32, 0),
-	[YBD_A_IMAGE_EXTENT_COUNT] = NLA_POLICY_FULL_RANGE(NLA_U32, &ybd_a_image_extent_count_range),
+	[YBD_A_IMAGE_EXTENT_COUNT] = { .type = NLA_U32, },
 	[YBD_A_IMAGE_SOURCE] = NLA_POLICY_NESTED(ybd_source_nl_policy),
 	[YBD_A_IMAGE_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x1),
 };
@@ -153,6 +148,3 @@ const struct genl_ops ybd_nl_ops[8] = {
 	},
 };
 
-static const struct genl_multicast_group ybd_nl_mcgrps[] = {
-	[YBD_NLGRP_EVENTS] = { "events", },
-};

@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices: create, publish, detach, free, and the tables by number and name.
+ */
+#include <linux/ctype.h>
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <linux/slab.h>
+#include <linux/stringhash.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "device.h"
+#include "image.h"
+#include "io.h"
+#include "source.h"
+#include "upper_ram.h"
+
+/* See ybd.h for what it protects and its place in the order. */
+DEFINE_MUTEX(ybd_registry_lock);
+unsigned int ybd_registry_generation;
+
+/* Both tables are protected by ybd_registry_lock. */
+static DEFINE_XARRAY_ALLOC(ybd_devices);
+static DEFINE_HASHTABLE(ybd_device_names, 12);
+static unsigned int ybd_devices_nr;
+
+static int ybd_major;
+
+static unsigned int hash_name(const char *name)
+{
+	return full_name_hash(NULL, name, strlen(name));
+}
+
+/* A detach that has found nobody in here must not be overtaken by an open. */
+static int device_open(struct gendisk *disk)
+{
+	struct ybd_device *dev = disk->private_data;
+
+	lockdep_assert_held(&disk->open_mutex);
+	return dev->detaching ? -ENXIO : 0;
+}
+
+YBD_OPEN_METHOD(ybd_open, device_open)
+
+/* The last opener has gone; requests that still hold the device see no disk. */
+static void ybd_free_disk(struct gendisk *disk)
+{
+	struct ybd_device *dev = disk->private_data;
+
+	mutex_lock(&ybd_registry_lock);
+	dev->disk = NULL;
+	mutex_unlock(&ybd_registry_lock);
+	ybd_device_put(dev);
+}
+
+static const struct block_device_operations ybd_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ybd_open,
+	.submit_bio	= ybd_submit_bio,
+	.free_disk	= ybd_free_disk,
+};
+
+/**
+ * ybd_disk_is_ours - is this disk a ybd device?
+ * @disk: any disk
+ */
+bool ybd_disk_is_ours(const struct gendisk *disk)
+{
+	return disk->fops == &ybd_fops;
+}
+
+static bool name_is_valid(const char *name)
+{
+	const char *c;
+
+	if (!*name || *name == '.' || *name == '-')
+		return false;
+	for (c = name; *c; c++)
+		if (!isascii(*c) || (!isalnum(*c) && !strchr("._-", *c)))
+			return false;
+	return true;
+}
+
+static int check_config(const struct ybd_device_config *config,
+			struct netlink_ext_ack *extack)
+{
+	u64 image_size = (u64)config->image->nr_sectors << SECTOR_SHIFT;
+	u32 block = config->logical_block_size;
+
+	if (!name_is_valid(config->name)) {
+		NL_SET_ERR_MSG(extack, "name: expected [A-Za-z0-9._-], not beginning with a dot or dash");
+		return -EINVAL;
+	}
+	if (block != 512 && block != 4096) {
+		NL_SET_ERR_MSG(extack, "logical-block-size: expected 512 or 4096");
+		return -EINVAL;
+	}
+	if (config->size < image_size) {
+		NL_SET_ERR_MSG(extack, "size: below the size of the image");
+		return -EINVAL;
+	}
+	if (!config->size || config->size & (block - 1) ||
+	    config->size > LLONG_MAX) {
+		NL_SET_ERR_MSG(extack, "size: expected a multiple of the logical block size, above 0, below 8 EiB");
+		return -EINVAL;
+	}
+	if (config->upper_kind != YBD_UPPER_KIND_NONE &&
+	    config->image->flags & YBD_IMAGE_FLAGS_READ_ONLY) {
+		NL_SET_ERR_MSG(extack, "upper: the image was loaded for read-only devices");
+		return -EROFS;
+	}
+	switch (config->upper_kind) {
+	case YBD_UPPER_KIND_NONE:
+		if (config->upper_limit || config->cgroup_fd >= 0) {
+			NL_SET_ERR_MSG(extack, "upper-limit and cgroup-fd need an upper");
+			return -EINVAL;
+		}
+		return 0;
+	case YBD_UPPER_KIND_RAM:
+		if (config->upper_limit < YBD_BLOCK_SIZE) {
+			NL_SET_ERR_MSG(extack, "upper-limit: a RAM upper needs a bound of at least 4096 bytes");
+			return -EINVAL;
+		}
+		return 0;
+	default:
+		NL_SET_ERR_MSG(extack, "upper: this module has no pools");
+		return -EOPNOTSUPP;
+	}
+}
+
+/**
+ * ybd_device_find_name - look a device up by name
+ * @name: its name
+ *
+ * The caller holds ybd_registry_lock. Return: the device, borrowed, in any
+ * state of life, or NULL.
+ */
+struct ybd_device *ybd_device_find_name(const char *name)
+{
+	struct ybd_device *dev;
+
+	lockdep_assert_held(&ybd_registry_lock);
+	hash_for_each_possible(ybd_device_names, dev, name_node, hash_name(name))
+		if (!strcmp(dev->name, name))
+			return dev;
+	return NULL;
+}
+
+/**
+ * ybd_device_find - look a device up by number
+ * @id: its number
+ *
+ * The caller holds ybd_registry_lock. Return: the device, borrowed, in any
+ * state of life, or NULL.
+ */
+struct ybd_device *ybd_device_find(u32 id)
+{
+	lockdep_assert_held(&ybd_registry_lock);
+	return xa_load(&ybd_devices, id);
+}
+
+/**
+ * ybd_device_next - walk the devices
+ * @id: cursor, 0 to begin; set to the number found
+ *
+ * The caller holds ybd_registry_lock. Return: the first device with a number
+ * of at least *@id, borrowed, or NULL.
+ */
+struct ybd_device *ybd_device_next(unsigned long *id)
+{
+	lockdep_assert_held(&ybd_registry_lock);
+	return xa_find(&ybd_devices, id, ULONG_MAX, XA_PRESENT);
+}
+
+/* Devices that exist; the caller holds ybd_registry_lock. */
+unsigned int ybd_device_count(void)
+{
+	lockdep_assert_held(&ybd_registry_lock);
+	return ybd_devices_nr;
+}
+
+/* Block major of all devices. */
+unsigned int ybd_device_major(void)
+{
+	return ybd_major;
+}
+
+/**
+ * ybd_device_stat - sum of a counter over all CPUs
+ * @dev: the device
+ * @what: the counter
+ */
+u64 ybd_device_stat(const struct ybd_device *dev, enum ybd_stat what)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(dev->pcpu, cpu)->stat[what]);
+	return sum;
+}
+
+/* Take number and name, and the image for as long as the device exists. */
+static int device_enter(struct ybd_device *dev, struct netlink_ext_ack *extack)
+{
+	int ret;
+
+	mutex_lock(&ybd_registry_lock);
+	if (ybd_device_find_name(dev->name)) {
+		NL_SET_ERR_MSG(extack, "a device of that name exists");
+		ret = -EEXIST;
+		goto out;
+	}
+	if (dev->image->unloaded) {
+		NL_SET_ERR_MSG(extack, "no such image");
+		ret = -ENOENT;
+		goto out;
+	}
+	ret = xa_alloc(&ybd_devices, &dev->id, dev, XA_LIMIT(0, MINORMASK), GFP_KERNEL);
+	if (ret) {
+		if (ret == -EBUSY)
+			NL_SET_ERR_MSG(extack, "no device number is free");
+		goto out;
+	}
+	hash_add(ybd_device_names, &dev->name_node, hash_name(dev->name));
+	dev->image->devices++;
+	ybd_devices_nr++;
+out:
+	mutex_unlock(&ybd_registry_lock);
+	return ret;
+}
+
+static void device_leave(struct ybd_device *dev)
+{
+	mutex_lock(&ybd_registry_lock);
+	hash_del(&dev->name_node);
+	xa_erase(&ybd_devices, dev->id);
+	dev->image->devices--;
+	ybd_devices_nr--;
+	ybd_registry_generation++;
+	mutex_unlock(&ybd_registry_lock);
+}
+
+static void device_set_life(struct ybd_device *dev, enum ybd_device_life life)
+{
+	mutex_lock(&ybd_registry_lock);
+	dev->life = life;
+	ybd_registry_generation++;
+	mutex_unlock(&ybd_registry_lock);
+}
+
+static struct ybd_device *device_alloc(const struct ybd_device_config *config,
+				       struct netlink_ext_ack *extack)
+{
+	struct ybd_device *dev;
+	int ret = -ENOMEM;
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	dev->pcpu = alloc_percpu(struct ybd_pcpu);
+	if (!dev->pcpu)
+		goto err_free;
+	if (config->upper_kind == YBD_UPPER_KIND_RAM) {
+		dev->ram = ybd_ram_create(config->upper_limit, config->cgroup_fd, extack);
+		if (IS_ERR(dev->ram)) {
+			ret = PTR_ERR(dev->ram);
+			goto err_pcpu;
+		}
+	}
+	refcount_set(&dev->ref, 1);
+	init_waitqueue_head(&dev->drained);
+	dev->upper_kind = config->upper_kind;
+	dev->nr_sectors = config->size >> SECTOR_SHIFT;
+	dev->block_mask = (config->logical_block_size >> SECTOR_SHIFT) - 1;
+	strscpy(dev->name, config->name, sizeof(dev->name));
+	dev->image = config->image;
+	refcount_inc(&dev->image->ref);
+	__module_get(THIS_MODULE);
+	return dev;
+
+err_pcpu:
+	free_percpu(dev->pcpu);
+err_free:
+	kfree(dev);
+	return ERR_PTR(ret);
+}
+
+static void device_free(struct ybd_device *dev)
+{
+	if (dev->ram)
+		ybd_ram_destroy(dev->ram);
+	ybd_image_put(dev->image);
+	free_percpu(dev->pcpu);
+	kfree(dev);
+	/* A tail call: nothing of the module runs behind it. */
+	module_put(THIS_MODULE);
+}
+
+/**
+ * ybd_device_put - drop a reference
+ * @dev: unregistered and freed with the last one; may sleep
+ */
+void ybd_device_put(struct ybd_device *dev)
+{
+	if (!refcount_dec_and_test(&dev->ref))
+		return;
+	device_leave(dev);
+	device_free(dev);
+}
+
+static struct gendisk *device_alloc_disk(struct ybd_device *dev,
+					 const struct ybd_device_config *config)
+{
+	struct ybd_limits limits = {
+		.logical_block_size = config->logical_block_size,
+		.discard_sectors = dev->ram ? UINT_MAX & ~(YBD_BLOCK_SECTORS - 1) : 0,
+	};
+	struct ybd_image *image = dev->image;
+	struct block_device **lowers;
+	struct gendisk *disk;
+	unsigned int i;
+
+	lowers = kcalloc(image->nr_sources, sizeof(*lowers), GFP_KERNEL);
+	if (!lowers)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < image->nr_sources; i++)
+		lowers[i] = image->sources[i]->b.bdev;
+	disk = ybd_disk_alloc(&limits, lowers, image->nr_sources);
+	kfree(lowers);
+	if (IS_ERR(disk))
+		return disk;
+	disk->major = ybd_major;
+	disk->first_minor = dev->id;
+	disk->minors = 1;
+	disk->flags |= GENHD_FL_NO_PART;
+	disk->fops = &ybd_fops;
+	disk->private_data = dev;
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "ybd%u", dev->id);
+	set_capacity(disk, config->size >> SECTOR_SHIFT);
+	set_disk_ro(disk, !dev->ram);
+	return disk;
+}
+
+/* Let lsblk and holders/ show what the device stands on. */
+static void device_unlink_sources(struct ybd_device *dev, unsigned int nr)
+{
+	while (nr--)
+		bd_unlink_disk_holder(dev->image->sources[nr]->b.bdev, dev->disk);
+}
+
+static int device_link_sources(struct ybd_device *dev)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < dev->image->nr_sources; i++) {
+		ret = bd_link_disk_holder(dev->image->sources[i]->b.bdev, dev->disk);
+		if (ret) {
+			device_unlink_sources(dev, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int device_drained(struct ybd_device *dev)
+{
+	long sum = 0;
+	int cpu;
+
+	/*
+	 * Nothing begins any more, so each CPU's part only falls from here on
+	 * and a sum of 0 cannot come from reading the parts one by one.
+	 */
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(dev->pcpu, cpu)->inflight);
+	return !sum;
+}
+
+static void device_drain(struct ybd_device *dev)
+{
+	WRITE_ONCE(dev->draining, true);
+	/* A completion may have missed @draining, hence the time-out. */
+	while (!wait_event_timeout(dev->drained, device_drained(dev), HZ / 50 + 1))
+		;
+}
+
+/* Remove the disk; afterwards no I/O begins and none is below. */
+static void device_remove_disk(struct ybd_device *dev)
+{
+	device_unlink_sources(dev, dev->image->nr_sources);
+	del_gendisk(dev->disk);
+	device_drain(dev);
+	device_set_life(dev, YBD_DEVICE_DETACHED);
+	put_disk(dev->disk);
+}
+
+/**
+ * ybd_device_create - make a block device
+ * @config: what it is to be
+ * @extack: told why when refused
+ *
+ * May sleep. Return: the live device with a reference for the caller, or an
+ * error pointer. The device node exists.
+ */
+struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
+				     struct netlink_ext_ack *extack)
+{
+	struct ybd_device *dev;
+	int ret;
+
+	ret = check_config(config, extack);
+	if (ret)
+		return ERR_PTR(ret);
+	dev = device_alloc(config, extack);
+	if (IS_ERR(dev))
+		return dev;
+	ret = device_enter(dev, extack);
+	if (ret) {
+		device_free(dev);
+		return ERR_PTR(ret);
+	}
+	dev->disk = device_alloc_disk(dev, config);
+	if (IS_ERR(dev->disk)) {
+		ret = PTR_ERR(dev->disk);
+		goto err_put;
+	}
+	/* One reference is the disk's from here on, the other the caller's. */
+	refcount_inc(&dev->ref);
+	ret = device_add_disk(NULL, dev->disk, ybd_device_groups);
+	if (ret) {
+		/* ->free_disk() is only called for a disk that was added. */
+		put_disk(dev->disk);
+		ybd_device_put(dev);
+		goto err_put;
+	}
+	ret = device_link_sources(dev);
+	if (ret)
+		goto err_del;
+	device_set_life(dev, YBD_DEVICE_LIVE);
+	return dev;
+
+err_del:
+	del_gendisk(dev->disk);
+	put_disk(dev->disk);
+err_put:
+	ybd_device_put(dev);
+	return ERR_PTR(ret);
+}
+
+/* One detacher at a time; it alone goes on. */
+static int device_claim_detach(struct ybd_device *dev, struct netlink_ext_ack *extack)
+{
+	int ret = 0;
+
+	mutex_lock(&ybd_registry_lock);
+	if (dev->life == YBD_DEVICE_LIVE) {
+		dev->life = YBD_DEVICE_DETACHING;
+	} else if (dev->life == YBD_DEVICE_DETACHED) {
+		NL_SET_ERR_MSG(extack, "device is detached and waits for its last close");
+		ret = -ENODEV;
+	} else {
+		NL_SET_ERR_MSG(extack, "device is being created or detached");
+		ret = -EBUSY;
+	}
+	mutex_unlock(&ybd_registry_lock);
+	return ret;
+}
+
+/**
+ * ybd_device_detach - remove a device
+ * @dev: the caller holds a reference
+ * @force: also when it is open
+ * @extack: told why when refused
+ *
+ * When it returns 0, new I/O fails and none is below, save reads of the image
+ * that were sent without a hook (iostats off): those touch nothing but the
+ * source, which stays open until the last close. May sleep.
+ *
+ * Return: 0, -EBUSY while it is open, or -ENODEV when it is gone already.
+ */
+int ybd_device_detach(struct ybd_device *dev, bool force, struct netlink_ext_ack *extack)
+{
+	struct gendisk *disk = dev->disk;
+	bool busy = false;
+	int ret;
+
+	ret = device_claim_detach(dev, extack);
+	if (ret)
+		return ret;
+	mutex_lock(&disk->open_mutex);
+	if (!force && disk_openers(disk))
+		busy = true;
+	else
+		dev->detaching = true;
+	mutex_unlock(&disk->open_mutex);
+	if (busy) {
+		NL_SET_ERR_MSG(extack, "device is open");
+		device_set_life(dev, YBD_DEVICE_LIVE);
+		return -EBUSY;
+	}
+	/* Without this del_gendisk() would first write everything back. */
+	if (force)
+		blk_mark_disk_dead(disk);
+	device_remove_disk(dev);
+	return 0;
+}
+
+/* Register the block major. */
+int ybd_device_init(void)
+{
+	ybd_major = register_blkdev(0, "ybd");
+	return ybd_major < 0 ? ybd_major : 0;
+}
+
+/* No device exists any more: each one pins the module. */
+void ybd_device_exit(void)
+{
+	unregister_blkdev(ybd_major, "ybd");
+}

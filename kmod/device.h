@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Devices: life cycle of a gendisk, its image and its upper.
+ */
+#ifndef YBD_DEVICE_H
+#define YBD_DEVICE_H
+
+#include <linux/blkdev.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/wait.h>
+#include "stats.h"
+#include "ybd.h"
+
+struct ybd_image;
+struct ybd_ram;
+
+/**
+ * enum ybd_device_life - where a device is between create and free
+ * @YBD_DEVICE_NEW: number and name are taken, the disk is not there yet
+ * @YBD_DEVICE_LIVE: usable
+ * @YBD_DEVICE_DETACHING: somebody is removing the disk
+ * @YBD_DEVICE_DETACHED: the disk is removed, the last opener may remain
+ */
+enum ybd_device_life {
+	YBD_DEVICE_NEW,
+	YBD_DEVICE_LIVE,
+	YBD_DEVICE_DETACHING,
+	YBD_DEVICE_DETACHED,
+};
+
+/**
+ * struct ybd_device - a device
+ * @disk: the gendisk; NULL once it is released, under ybd_registry_lock
+ * @image: what it shows below its upper; one reference
+ * @ram: its upper, or NULL for a read-only device; owned
+ * @pcpu: counters
+ * @block_mask: logical block size in sectors, minus 1
+ * @nr_sectors: virtual size; the disk forgets it when it is removed
+ * @draining: tells completions to wake @drained; written once
+ * @drained: woken when an I/O ends while @draining
+ * @ref: the disk, requests under way
+ * @life: protected by ybd_registry_lock
+ * @detaching: refuse opens; protected by disk->open_mutex
+ * @id: number of the device and its minor
+ * @upper_kind: an enum ybd_upper_kind
+ * @name_node: in the table by name; protected by ybd_registry_lock
+ * @name: unique
+ */
+struct ybd_device {
+	struct gendisk		*disk;
+	struct ybd_image	*image;
+	struct ybd_ram		*ram;
+	struct ybd_pcpu __percpu *pcpu;
+	unsigned int		block_mask;
+	sector_t		nr_sectors;
+	bool			draining;
+	wait_queue_head_t	drained;
+	refcount_t		ref;
+	enum ybd_device_life	life;
+	bool			detaching;
+	u32			id;
+	u32			upper_kind;
+	struct hlist_node	name_node;
+	char			name[YBD_NAME_LEN + 1];
+};
+
+/**
+ * struct ybd_device_config - what a new device is to be
+ * @name: checked for length, not yet for characters
+ * @image: borrowed; the device takes a reference of its own
+ * @upper_kind: an enum ybd_upper_kind
+ * @upper_limit: bytes a RAM upper may hold
+ * @size: in bytes, or 0 for the image's
+ * @logical_block_size: in bytes, or 0 for the image's
+ * @cgroup_fd: cgroup that pays for a RAM upper, or -1
+ */
+struct ybd_device_config {
+	const char		*name;
+	struct ybd_image	*image;
+	u32			upper_kind;
+	u64			upper_limit;
+	u64			size;
+	u32			logical_block_size;
+	int			cgroup_fd;
+};
+
+struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
+				     struct netlink_ext_ack *extack);
+int ybd_device_detach(struct ybd_device *dev, bool force, struct netlink_ext_ack *extack);
+void ybd_device_put(struct ybd_device *dev);
+
+struct ybd_device *ybd_device_find(u32 id);
+struct ybd_device *ybd_device_find_name(const char *name);
+struct ybd_device *ybd_device_next(unsigned long *id);
+unsigned int ybd_device_count(void);
+unsigned int ybd_device_major(void);
+u64 ybd_device_stat(const struct ybd_device *dev, enum ybd_stat what);
+bool ybd_disk_is_ours(const struct gendisk *disk);
+
+int ybd_device_init(void);
+void ybd_device_exit(void);
+
+extern const struct attribute_group *ybd_device_groups[];
+
+/* I/O that began and that ybd_device_detach() has to wait for. */
+static inline void ybd_device_io_begin(struct ybd_device *dev)
+{
+	this_cpu_inc(dev->pcpu->inflight);
+}
+
+/*
+ * The device may be freed as soon as the bio is ended, so this comes first:
+ * whoever waits for that bio keeps the device open until then.
+ */
+static inline void ybd_device_io_end(struct ybd_device *dev)
+{
+	this_cpu_dec(dev->pcpu->inflight);
+	/* No barrier between the two on the hot path: device_drain() polls. */
+	if (unlikely(READ_ONCE(dev->draining)))
+		wake_up(&dev->drained);
+}
+
+#endif /* YBD_DEVICE_H */

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The data path. A read is remapped in place where one extent has all of it;
+ * a completion hook is put on a bio only where something is to be done at its
+ * end: exact accounting, a split, or work that a detach must wait for.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/mempool.h>
+#include <linux/part_stat.h>
+#include <linux/slab.h>
+#include <trace/events/block.h>
+
+#include "bio_copy.h"
+#include "compat.h"
+#include "device.h"
+#include "image.h"
+#include "io.h"
+#include "slow.h"
+#include "source.h"
+#include "trace.h"
+#include "upper_ram.h"
+
+#define HOOK_RESERVE	256
+
+/**
+ * struct io_hook - what a hooked bio is to do at its end
+ * @end_io: the bio's own completion
+ * @private: and its argument
+ * @dev: counted in its pcpu->inflight
+ * @start: for accounting
+ * @sectors: length of the whole bio
+ * @op: its operation
+ * @acct: account for it
+ */
+struct io_hook {
+	bio_end_io_t		*end_io;
+	void			*private;
+	struct ybd_device	*dev;
+	unsigned long		start;
+	unsigned int		sectors;
+	enum req_op		op;
+	bool			acct;
+};
+
+static struct kmem_cache *io_hook_cache;
+static mempool_t io_hook_pool;
+/* Splits of all devices; ybd never stands on ybd, so one reserve will do. */
+static struct bio_set io_split_set;
+
+static void io_hook_end(struct bio *bio)
+{
+	struct io_hook *hook = bio->bi_private;
+	struct ybd_device *dev = hook->dev;
+
+	bio->bi_end_io = hook->end_io;
+	bio->bi_private = hook->private;
+	if (hook->acct)
+		ybd_acct_end(dev->disk->part0, hook->op, hook->sectors, hook->start);
+	mempool_free(hook, &io_hook_pool);
+	ybd_device_io_end(dev);
+	if (bio->bi_end_io)
+		bio->bi_end_io(bio);
+}
+
+/*
+ * A bio with a hook of this device is the rest of one we have split: it was
+ * accounted for when it first came in.
+ */
+static bool io_is_rest(const struct ybd_device *dev, const struct bio *bio)
+{
+	const struct io_hook *hook = bio->bi_private;
+
+	return unlikely(bio->bi_end_io == io_hook_end) && hook->dev == dev;
+}
+
+static gfp_t io_gfp(const struct bio *bio)
+{
+	return bio->bi_opf & REQ_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO;
+}
+
+/* Hook a bio of @sectors; false only for a NOWAIT one, which is left alone. */
+static bool io_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
+		    bool acct)
+{
+	struct io_hook *hook = mempool_alloc(&io_hook_pool, io_gfp(bio));
+
+	if (unlikely(!hook))
+		return false;
+	hook->end_io = bio->bi_end_io;
+	hook->private = bio->bi_private;
+	hook->dev = dev;
+	hook->sectors = sectors;
+	hook->op = bio_op(bio);
+	hook->acct = acct;
+	if (acct)
+		hook->start = ybd_acct_start(dev->disk->part0, hook->op, sectors);
+	ybd_device_io_begin(dev);
+	bio->bi_end_io = io_hook_end;
+	bio->bi_private = hook;
+	return true;
+}
+
+/* With iostats off, I/O and sectors are still counted, without a hook. */
+static void io_count(struct ybd_device *dev, enum req_op op, unsigned int sectors)
+{
+	const int sgrp = op_stat_group(op);
+
+	part_stat_lock();
+	part_stat_inc(dev->disk->part0, ios[sgrp]);
+	part_stat_add(dev->disk->part0, sectors[sgrp], sectors);
+	part_stat_unlock();
+}
+
+static void io_would_block(struct ybd_device *dev, struct bio *bio)
+{
+	ybd_stat_inc(dev->pcpu, YBD_STAT_WOULD_BLOCK);
+	bio_wouldblock_error(bio);
+}
+
+/* Account for and end a bio that was served from memory. */
+static void io_read_done(struct ybd_device *dev, struct bio *bio, unsigned int sectors)
+{
+	if (io_is_rest(dev, bio)) {
+		;
+	} else if (blk_queue_io_stat(dev->disk->queue)) {
+		unsigned long start = ybd_acct_start(dev->disk->part0, REQ_OP_READ,
+						     sectors);
+
+		ybd_acct_end(dev->disk->part0, REQ_OP_READ, sectors, start);
+	} else {
+		io_count(dev, REQ_OP_READ, sectors);
+	}
+	bio_endio(bio);
+}
+
+/*
+ * Serve what is at the front of @bio from memory. Return false when nothing is
+ * left, else true with @run telling where the front now is to be read.
+ */
+static bool io_read_front(struct ybd_device *dev, struct bio *bio,
+			  struct ybd_map_run *run)
+{
+	unsigned int nr;
+
+	while ((nr = bio_sectors(bio))) {
+		if (dev->ram) {
+			nr = ybd_ram_read(dev, bio);
+			if (!nr)
+				return false;
+		}
+		ybd_map_lookup(&dev->image->map, bio->bi_iter.bi_sector, nr, run);
+		if (run->source != YBD_MAP_HOLE)
+			return true;
+		ybd_stat_inc(dev->pcpu, YBD_STAT_HOLE_READS);
+		ybd_bio_fill(bio, NULL, run->nr << SECTOR_SHIFT);
+	}
+	return false;
+}
+
+/* Could a cut between two logical blocks of the source miss the segments? */
+static bool io_segments_unaligned(struct bio *bio, unsigned int mask)
+{
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	bio_for_each_bvec(bv, bio, iter)
+		if ((bv.bv_offset | bv.bv_len) & mask)
+			return true;
+	return false;
+}
+
+/*
+ * The source has larger logical blocks than the device: cut the run to what
+ * can go down as it is, or to what has to be bounced. Return true for that.
+ */
+static bool io_needs_bounce(struct bio *bio, const struct ybd_source *source,
+			    struct ybd_map_run *run)
+{
+	unsigned int mask = source->block_mask;
+
+	if (io_segments_unaligned(bio, (mask << SECTOR_SHIFT) | 511))
+		return true;
+	if (run->phys & mask) {
+		run->nr = min_t(u32, run->nr, mask + 1 - (run->phys & mask));
+		return true;
+	}
+	if (run->nr <= mask)
+		return true;
+	run->nr &= ~mask;
+	return false;
+}
+
+/* Cut off the first @nr sectors and send the rest round again. */
+static struct bio *io_split(struct ybd_device *dev, struct bio *bio, unsigned int nr)
+{
+	struct bio *front = ybd_bio_split(bio, nr, io_gfp(bio), &io_split_set);
+
+	if (unlikely(!front))
+		return NULL;
+	trace_ybd_split(disk_devt(dev->disk), front->bi_iter.bi_sector, nr);
+	ybd_stat_inc(dev->pcpu, YBD_STAT_SPLITS);
+	bio_chain(front, bio);
+	/* Queued behind what the front becomes: see submit_bio_noacct(). */
+	submit_bio_noacct(bio);
+	return front;
+}
+
+static void io_read(struct ybd_device *dev, struct bio *bio)
+{
+	unsigned int sectors = bio_sectors(bio);
+	bool rest = io_is_rest(dev, bio);
+	bool acct = blk_queue_io_stat(dev->disk->queue);
+	struct ybd_source *source;
+	struct ybd_map_run run;
+	bool bounce = false;
+	sector_t sector;
+
+	if (!io_read_front(dev, bio, &run)) {
+		io_read_done(dev, bio, sectors);
+		return;
+	}
+	source = dev->image->sources[run.source];
+	if (unlikely(source->block_mask > dev->block_mask))
+		bounce = io_needs_bounce(bio, source, &run);
+
+	if (!rest) {
+		if (acct || bounce || run.nr < bio_sectors(bio)) {
+			if (!io_hook(dev, bio, sectors, acct)) {
+				io_would_block(dev, bio);
+				return;
+			}
+		}
+		if (!acct)
+			io_count(dev, REQ_OP_READ, sectors);
+	}
+	if (bounce && bio->bi_opf & REQ_NOWAIT) {
+		io_would_block(dev, bio);
+		return;
+	}
+	if (run.nr < bio_sectors(bio)) {
+		struct bio *front = io_split(dev, bio, run.nr);
+
+		if (!front) {
+			io_would_block(dev, bio);
+			return;
+		}
+		bio = front;
+	}
+	if (bounce) {
+		ybd_slow_bounce(dev, source, run.phys, bio);
+		return;
+	}
+	ybd_stat_inc(dev->pcpu, YBD_STAT_IMAGE_READS);
+	sector = bio->bi_iter.bi_sector;
+	bio_set_dev(bio, source->b.bdev);
+	bio->bi_iter.bi_sector = run.phys;
+	trace_block_bio_remap(bio, disk_devt(dev->disk), sector);
+	trace_ybd_remap(disk_devt(dev->disk), sector, run.nr, bio_dev(bio), run.phys);
+	submit_bio_noacct(bio);
+}
+
+/*
+ * Writes, zeroing and discards of a RAM upper. All of it is done here and now,
+ * save blocks that have to be read first: those hold the bio.
+ */
+static void io_write(struct ybd_device *dev, struct bio *bio)
+{
+	unsigned int sectors = bio_sectors(bio);
+	enum req_op op = bio_op(bio);
+	bool acct = blk_queue_io_stat(dev->disk->queue);
+	unsigned long start = 0;
+	blk_status_t status;
+	bool hooked = false;
+
+	if (unlikely(!dev->ram)) {
+		bio_io_error(bio);
+		return;
+	}
+	if ((bio->bi_iter.bi_sector | sectors) & (YBD_BLOCK_SECTORS - 1)) {
+		hooked = io_hook(dev, bio, sectors, acct);
+		if (!hooked) {
+			io_would_block(dev, bio);
+			return;
+		}
+	} else if (acct) {
+		start = ybd_acct_start(dev->disk->part0, op, sectors);
+	}
+	if (!acct)
+		io_count(dev, op, sectors);
+
+	status = op == REQ_OP_WRITE ? ybd_ram_write(dev, bio) : ybd_ram_zero(dev, bio);
+
+	if (acct && !hooked)
+		ybd_acct_end(dev->disk->part0, op, sectors, start);
+	if (unlikely(status == BLK_STS_AGAIN)) {
+		io_would_block(dev, bio);
+		return;
+	}
+	if (unlikely(status))
+		bio->bi_status = status;
+	bio_endio(bio);
+}
+
+/**
+ * ybd_submit_bio - the submit_bio method
+ * @bio: for a ybd device
+ *
+ * Process context; may sleep unless the bio is REQ_NOWAIT. The block layer
+ * has checked the bounds and stripped FLUSH and FUA, as there is no write
+ * cache.
+ */
+void ybd_submit_bio(struct bio *bio)
+{
+	struct ybd_device *dev = bio->bi_bdev->bd_disk->private_data;
+
+	trace_ybd_submit(disk_devt(dev->disk), bio);
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		io_read(dev, bio);
+		break;
+	case REQ_OP_WRITE:
+	case REQ_OP_WRITE_ZEROES:
+	case REQ_OP_DISCARD:
+		io_write(dev, bio);
+		break;
+	default:
+		bio->bi_status = BLK_STS_NOTSUPP;
+		bio_endio(bio);
+	}
+}
+
+/* Caches and reserves of the data path. */
+int ybd_io_init(void)
+{
+	int ret;
+
+	io_hook_cache = KMEM_CACHE(io_hook, 0);
+	if (!io_hook_cache)
+		return -ENOMEM;
+	ret = mempool_init_slab_pool(&io_hook_pool, HOOK_RESERVE, io_hook_cache);
+	if (ret)
+		goto err_cache;
+	ret = bioset_init(&io_split_set, BIO_POOL_SIZE, 0, 0);
+	if (ret)
+		goto err_pool;
+	return 0;
+
+err_pool:
+	mempool_exit(&io_hook_pool);
+err_cache:
+	kmem_cache_destroy(io_hook_cache);
+	return ret;
+}
+
+void ybd_io_exit(void)
+{
+	bioset_exit(&io_split_set);
+	mempool_exit(&io_hook_pool);
+	kmem_cache_destroy(io_hook_cache);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Core types of ybd: who owns what, and which lock is taken in which order.
+ *
+ * Objects and lifetimes
+ *
+ *   source   a claimed block device. Each image holds a reference on each of
+ *            its sources; the last one closes the block device.
+ *   image    an immutable extent map. Referenced by the registry (until it
+ *            is unloaded), by each device and by netlink requests under way.
+ *   device   a gendisk, its image and its upper. Referenced by its disk
+ *            (until ->free_disk(), that is until the last opener has gone)
+ *            and by netlink requests under way. Image and upper stay until
+ *            the last reference, so a bio that was only queued when
+ *            ->submit_bio() returned always finds its source open: whoever
+ *            waits for that bio keeps the device open.
+ *
+ * Locks, outermost first
+ *
+ *   ybd_registry_lock (mutex)  the tables of devices and images by number
+ *                              and name, device->state, image->unloaded
+ *   disk->open_mutex           (block layer) device->detaching against open
+ *   ybd_source_lock (mutex)    the list of sources and their last put
+ *   xa_lock of ram->chunks     (XArray) adding a chunk
+ *   ram_chunk->lock (spin)     the pages of one chunk
+ *
+ * Nothing sleeps under a spinlock, and no lock is held across a submission.
+ */
+#ifndef YBD_H
+#define YBD_H
+
+#include <linux/blkdev.h>
+#include <linux/mutex.h>
+#include <linux/netlink.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include <uapi/linux/ybd.h>
+
+/* Blocks of the upper and of the kernel's pages: 4 KiB. */
+#define YBD_BLOCK_SHIFT		12
+#define YBD_BLOCK_SIZE		(1U << YBD_BLOCK_SHIFT)
+#define YBD_BLOCK_SECTORS	(YBD_BLOCK_SIZE >> SECTOR_SHIFT)
+
+
+extern struct mutex ybd_registry_lock;
+
+/* Raised with each change of the registry, for dumps; ybd_registry_lock. */
+extern unsigned int ybd_registry_generation;
+
+/* For work that may not be done where it arises; WQ_MEM_RECLAIM. */
+extern struct workqueue_struct *ybd_wq;
+
+/* NL_SET_ERR_MSG() for a string that is a literal elsewhere. */
+static inline void ybd_extack_set(struct netlink_ext_ack *extack, const char *literal)
+{
+	if (extack)
+		extack->_msg = literal;
+}
+
+#endif /* YBD_H */
