@@ -6,6 +6,8 @@
 #ifndef YBD_LIB_ERROR_H
 #define YBD_LIB_ERROR_H
 
+#include <errno.h>
+
 #include "types.h"
 
 /*

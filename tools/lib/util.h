@@ -9,6 +9,10 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+#ifndef __aligned
+#define __aligned(n) __attribute__((aligned(n)))
+#endif
+
 /* A variable that is released when it goes out of scope. */
 #define __cleanup(fn) __attribute__((cleanup(fn)))
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Requests to the kernel module. Only nl*.c know that it is netlink.
+ *
+ * Functions return 0 or a negative errno and describe failures in @err, with
+ * the kernel's own words and the attribute that it did not like. A handle
+ * belongs to one thread at a time; different handles are independent.
+ */
+#ifndef YBD_LIB_NL_H
+#define YBD_LIB_NL_H
+
+#include "error.h"
+#include "model.h"
+
+struct ybd_nl;
+
+/**
+ * ybd_nl_open() - connect to the module
+ * @out: the handle; to be closed
+ * @err: why not
+ *
+ * Loads the module when it is not there, and makes sure that it speaks this
+ * program's ABI.
+ *
+ * Return: 0; -YBD_ENOMODULE without the module; -YBD_EABI when it is of
+ * another ABI; -EPERM without CAP_NET_ADMIN and CAP_SYS_ADMIN, or in another
+ * user or network namespace.
+ */
+int ybd_nl_open(struct ybd_nl **out, struct ybd_error *err);
+void ybd_nl_close(struct ybd_nl *nl);
+
+/* What the module said when the handle was opened. */
+const struct ybd_info *ybd_nl_info(const struct ybd_nl *nl);
+
+/**
+ * ybd_nl_image_load() - make an image
+ * @nl: the handle
+ * @req: what it is to be
+ * @out: what it became; to be freed, NULL when it does not matter
+ * @err: why not
+ *
+ * Return: 0; -EEXIST when the name is taken.
+ */
+int ybd_nl_image_load(struct ybd_nl *nl, const struct ybd_image_req *req,
+		      struct ybd_image_info *out, struct ybd_error *err);
+int ybd_nl_image_unload(struct ybd_nl *nl, const char *name,
+			struct ybd_error *err);
+int ybd_nl_image_get(struct ybd_nl *nl, const char *name,
+		     struct ybd_image_info *out, struct ybd_error *err);
+void ybd_image_info_free(struct ybd_image_info *info);
+
+/**
+ * struct ybd_image_list - all images
+ * @v: @n of them
+ */
+struct ybd_image_list {
+	struct ybd_image_info *v;
+	size_t n;
+};
+
+/*
+ * Lists are whole even while other programs make and remove things: what was
+ * there all the time is in it once. They are empty when the call fails, and
+ * are to be freed else.
+ */
+int ybd_nl_image_list(struct ybd_nl *nl, struct ybd_image_list *out,
+		      struct ybd_error *err);
+void ybd_image_list_free(struct ybd_image_list *list);
+
+/* struct ybd_source_list - all sources; @v: @n of them */
+struct ybd_source_list {
+	struct ybd_source_info *v;
+	size_t n;
+};
+
+int ybd_nl_source_list(struct ybd_nl *nl, struct ybd_source_list *out,
+		       struct ybd_error *err);
+void ybd_source_list_free(struct ybd_source_list *list);
+
+/**
+ * ybd_nl_device_create() - make a device
+ * @nl: the handle
+ * @req: what it is to be
+ * @out: what it became: its node is usable
+ * @err: why not
+ *
+ * Return: 0; -EEXIST when the name is taken; -ENOENT without the image.
+ */
+int ybd_nl_device_create(struct ybd_nl *nl, const struct ybd_device_req *req,
+			 struct ybd_device_info *out, struct ybd_error *err);
+/* @flags: of enum ybd_detach_flags */
+int ybd_nl_device_detach(struct ybd_nl *nl, const char *name, u32 flags,
+			 struct ybd_error *err);
+int ybd_nl_device_get(struct ybd_nl *nl, const char *name,
+		      struct ybd_device_info *out, struct ybd_error *err);
+
+/* struct ybd_device_list - all devices; @v: @n of them */
+struct ybd_device_list {
+	struct ybd_device_info *v;
+	size_t n;
+};
+
+int ybd_nl_device_list(struct ybd_nl *nl, struct ybd_device_list *out,
+		       struct ybd_error *err);
+void ybd_device_list_free(struct ybd_device_list *list);
+
+/**
+ * ybd_nl_events_start() - listen to events from now on
+ * @nl: the handle, which can do nothing else afterwards
+ * @err: why not
+ */
+int ybd_nl_events_start(struct ybd_nl *nl, struct ybd_error *err);
+
+/**
+ * ybd_nl_event_next() - wait for the next event
+ * @nl: a handle that listens
+ * @ev: what happened; free @ev->image with ybd_image_info_free()
+ * @err: why not
+ *
+ * Return: 0; -EINTR when a signal came.
+ */
+int ybd_nl_event_next(struct ybd_nl *nl, struct ybd_event *ev,
+		      struct ybd_error *err);
+
+#endif
