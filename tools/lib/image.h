@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From the layers that a user names to an image in the kernel.
+ *
+ * A layer is
+ *   STORE/LVOL   an lvol with all below it; both by name or uuid
+ *   dev:SOURCE   a whole block device: a path, or "uuid:...", "nguid:...",
+ *		  "eui:..." of an NVMe namespace
+ *   file:PATH    a whole plain file
+ *
+ * Layers are given from the bottom to the top, as in an OCI manifest. A block
+ * is read from the topmost layer that has it. An lvol has the clusters that
+ * are allocated in it or in what it is a clone of; a device or a file has all
+ * of its blocks, holes too. The image is as large as the largest layer.
+ */
+#ifndef YBD_LIB_IMAGE_H
+#define YBD_LIB_IMAGE_H
+
+#include "model.h"
+#include "nl.h"
+#include "overlay.h"
+#include "source.h"
+
+/**
+ * ybd_layer_check() - is it of the form of a layer?
+ * @spec: what the user gave
+ *
+ * Return: NULL when it is, else what is wrong with it.
+ */
+const char *ybd_layer_check(const char *spec);
+
+/**
+ * struct ybd_plan - an image that could be loaded
+ * @name: what it is called: STORE/LVOL by their names, joined with "+"
+ * @uuid: of the topmost layer
+ * @identity: changes whenever the content could have changed
+ * @map: where each block is
+ * @logical_block_size: what the topmost layer was made with
+ * @layers: how many, with all lvols of each chain
+ * @flags: of enum ybd_image_flags
+ * @sources: @nr_sources, as the map numbers them; the finder's
+ */
+struct ybd_plan {
+	char name[YBD_IMAGE_NAME_LEN + 1];
+	u8 uuid[YBD_UUID_LEN];
+	u8 identity[YBD_IDENTITY_LEN];
+	struct ybd_overlay map;
+	u32 logical_block_size;
+	u32 layers;
+	u32 flags;
+	struct ybd_source **sources;
+	size_t nr_sources;
+};
+
+/**
+ * ybd_plan_make() - read the layers and lay them one over the other
+ * @f: where to look; has to outlive the plan
+ * @layers: @nr of them, from the bottom to the top
+ * @nr: at least 1
+ * @unsafe: take lvols that something else may write to
+ * @out: the plan; to be freed
+ * @err: why not
+ *
+ * Return: 0; -ENOENT when a store, lvol, device or file is not there; -EROFS
+ * when an lvol is writable and @unsafe is not set; -EUCLEAN and so on for what
+ * is damaged.
+ */
+int ybd_plan_make(struct ybd_finder *f, const char *const *layers, size_t nr,
+		  bool unsafe, struct ybd_plan *out, struct ybd_error *err);
+void ybd_plan_free(struct ybd_plan *p);
+
+/**
+ * ybd_plan_load() - see that the kernel has the image
+ * @nl: the kernel
+ * @p: the plan
+ * @name: what to call it; NULL for @p->name
+ * @out: the image; to be freed
+ * @err: why not
+ *
+ * Return: 1 when it was loaded, 0 when it was there already with the same
+ * content; -EEXIST when another one has the name; another negative errno.
+ */
+int ybd_plan_load(struct ybd_nl *nl, struct ybd_plan *p, const char *name,
+		  struct ybd_image_info *out, struct ybd_error *err);
+
+/* Does the image have the content that the plan describes? */
+bool ybd_plan_is(const struct ybd_plan *p, const struct ybd_image_info *img);
+
+#endif

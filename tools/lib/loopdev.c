@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "loopdev.h"
+#include "util.h"
+
+#define TRIES 64
+
+/* As the kernel's huge_encode_dev() puts it into lo_device. */
+static u64 encode_dev(dev_t dev)
+{
+	u64 maj = major(dev), min = minor(dev);
+
+	return (min & 0xff) | maj << 8 | (min & ~0xffULL) << 12;
+}
+
+/* Is this loop device one that ybd_loop_open() would have made of the file? */
+static bool is_same(int fd, const struct stat *st)
+{
+	const u32 need = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+	struct loop_info64 info;
+	u64 size;
+
+	if (ioctl(fd, LOOP_GET_STATUS64, &info) || ioctl(fd, BLKGETSIZE64, &size))
+		return false;
+	return info.lo_device == encode_dev(st->st_dev) &&
+	       info.lo_inode == st->st_ino && !info.lo_offset &&
+	       !info.lo_sizelimit && (info.lo_flags & need) == need &&
+	       !(info.lo_flags & LO_FLAGS_PARTSCAN) &&
+	       size == ((u64)st->st_size & ~511ULL);
+}
+
+static int is_loop(const struct dirent *d)
+{
+	return !strncmp(d->d_name, "loop", 4);
+}
+
+/* A descriptor; -1 when there is none. While it is open it cannot go away. */
+static int find_same(const struct stat *st)
+{
+	struct dirent **d;
+	int fd, found = -1, i, n;
+	char path[300];
+
+	n = scandir("/sys/block", &d, is_loop, versionsort);
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "/sys/block/%s/loop", d[i]->d_name);
+		if (found < 0 && !access(path, F_OK)) {
+			snprintf(path, sizeof(path), "/dev/%s", d[i]->d_name);
+			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+			if (fd >= 0 && is_same(fd, st))
+				found = fd;
+			else if (fd >= 0)
+				close(fd);
+		}
+		free(d[i]);
+	}
+	if (n >= 0)
+		free(d);
+	return found;
+}
+
+static int configure(int fd, int file_fd, const char *path)
+{
+	struct loop_config c = { .fd = file_fd };
+
+	c.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR |
+			  LO_FLAGS_DIRECT_IO;
+	snprintf((char *)c.info.lo_file_name, sizeof(c.info.lo_file_name), "%s",
+		 path);
+	return ioctl(fd, LOOP_CONFIGURE, &c) ? -errno : 0;
+}
+
+/* A free loop device, made into one of the file. A descriptor or an errno. */
+static int take_free(int ctl, int file_fd, const char *path)
+{
+	int n = ioctl(ctl, LOOP_CTL_GET_FREE), fd, rc;
+	char dev[32];
+
+	if (n < 0)
+		return -errno;
+	snprintf(dev, sizeof(dev), "/dev/loop%d", n);
+	fd = open(dev, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = configure(fd, file_fd, path);
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+int ybd_loop_open(int file_fd, const char *path, struct ybd_error *err)
+{
+	int ctl __cleanup_fd = -1;
+	int fd, rc = -EBUSY, i;
+	struct stat st;
+
+	if (fstat(file_fd, &st))
+		return ybd_error_sys(err, -errno, "%s", path);
+	fd = find_same(&st);
+	if (fd >= 0)
+		return fd;
+	ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (ctl < 0)
+		return ybd_error_sys(err, -errno,
+				     "%s: /dev/loop-control (modprobe loop?)", path);
+	/* somebody else may take the free one first */
+	for (i = 0; i < TRIES && rc == -EBUSY; i++) {
+		rc = take_free(ctl, file_fd, path);
+		if (rc >= 0)
+			return rc;
+	}
+	return ybd_error_sys(err, rc, "%s: making a loop device of it", path);
+}

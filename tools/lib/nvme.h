@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The NVMe namespaces of this host and what they are known by. All of it is
+ * in sysfs: no library, no ioctl and no privilege is needed to look.
+ */
+#ifndef YBD_LIB_NVME_H
+#define YBD_LIB_NVME_H
+
+#include "error.h"
+
+/**
+ * struct ybd_nvme_ctrl - a controller, one of the paths to a namespace
+ * @name: nvmeN
+ * @transport: pcie, tcp, rdma, loop, fc
+ * @address: as the kernel shows it
+ * @state: live, connecting, resetting, deleting, dead, new
+ */
+struct ybd_nvme_ctrl {
+	char name[16];
+	char transport[16];
+	char address[256];
+	char state[32];
+};
+
+/**
+ * struct ybd_nvme_ns - a namespace
+ * @disk: its block device; with native multipath the head, never a path
+ * @nqn: of its subsystem
+ * @model: of its subsystem
+ * @serial: of its subsystem
+ * @nsid: its number in the subsystem
+ * @uuid: as text; "" for none
+ * @nguid: 32 hexadecimal digits; "" for none
+ * @eui: 16 hexadecimal digits; "" for none
+ * @size: bytes
+ * @lba_size: bytes
+ * @read_only: the kernel would not write to it
+ * @ctrls: @nr_ctrls paths; freed with the list
+ */
+struct ybd_nvme_ns {
+	char disk[32];
+	char nqn[256];
+	char model[64];
+	char serial[32];
+	u32 nsid;
+	char uuid[37];
+	char nguid[33];
+	char eui[17];
+	u64 size;
+	u32 lba_size;
+	bool read_only;
+	struct ybd_nvme_ctrl *ctrls;
+	size_t nr_ctrls;
+};
+
+/* struct ybd_nvme_list - all namespaces, by name; @v: @n of them */
+struct ybd_nvme_list {
+	struct ybd_nvme_ns *v;
+	size_t n;
+};
+
+/**
+ * ybd_nvme_list() - the namespaces that are there now
+ * @sysfs: where sysfs is; NULL for /sys
+ * @out: the list; to be freed
+ *
+ * Return: 0, also when there are none, or -ENOMEM.
+ */
+int ybd_nvme_list(const char *sysfs, struct ybd_nvme_list *out);
+void ybd_nvme_list_free(struct ybd_nvme_list *list);
+
+/**
+ * ybd_nvme_get() - what is known of one disk
+ * @sysfs: where sysfs is; NULL for /sys
+ * @disk: its kernel name
+ * @out: @out->ctrls is to be freed
+ *
+ * Return: 0; -ENODEV when it is no namespace; -ENOMEM.
+ */
+int ybd_nvme_get(const char *sysfs, const char *disk, struct ybd_nvme_ns *out);
+
+#define YBD_NVME_ID_LEN 64
+/*
+ * The best it is known by: "uuid:...", else "nguid:...", else "eui:...", else
+ * "path:/dev/...".
+ */
+const char *ybd_nvme_id(const struct ybd_nvme_ns *ns, char buf[YBD_NVME_ID_LEN]);
+
+/*
+ * Is it the one that "uuid:...", "nguid:..." or "eui:..." names? Dashes and
+ * case do not matter.
+ */
+bool ybd_nvme_matches(const struct ybd_nvme_ns *ns, const char *id);
+
+#endif
