@@ -95,6 +95,10 @@ int cmd_exit_code(int code)
 	case EOPNOTSUPP:
 	case EROFS:
 	case ESTALE:
+	case ELOOP:
+	case ENOTBLK:
+	case ENOTUNIQ:
+	case E2BIG:
 		return CMD_REFUSED;
 	default:
 		return CMD_FAILED;
@@ -129,14 +133,22 @@ void cmd_warn(const char *fmt, ...)
 
 /* ---- help ---- */
 
+static void help_opt(const struct opt *o)
+{
+	int len = printf("  --%s%s%s", o->name, o->arg ? " " : "",
+			 o->arg ? o->arg : "");
+
+	printf("%*s%s%s\n", len < 26 ? 26 - len : 2, "", o->help,
+	       o->type == OPT_TYPE_LIST ? " May be repeated." : "");
+}
+
 static void help_opts(const struct opt *o)
 {
 	for (; o && o->type != OPT_TYPE_END; o++) {
-		int len = printf("  --%s%s%s", o->name, o->arg ? " " : "",
-				 o->arg ? o->arg : "");
-
-		printf("%*s%s%s\n", len < 26 ? 26 - len : 2, "", o->help,
-		       o->type == OPT_TYPE_LIST ? " May be repeated." : "");
+		if (o->type == OPT_TYPE_MORE)
+			help_opts(o->dst);
+		else
+			help_opt(o);
 	}
 }
 
@@ -162,13 +174,22 @@ void cmd_help_group(const struct cmd *table, const char *help)
 
 static const struct opt *find(const struct opt *o, const char *name, size_t len)
 {
-	for (; o && o->type != OPT_TYPE_END; o++)
-		if (strlen(o->name) == len && !strncmp(o->name, name, len))
+	const struct opt *hit;
+
+	for (; o && o->type != OPT_TYPE_END; o++) {
+		if (o->type == OPT_TYPE_MORE) {
+			hit = find(o->dst, name, len);
+			if (hit)
+				return hit;
+		} else if (strlen(o->name) == len &&
+			   !strncmp(o->name, name, len)) {
 			return o;
+		}
+	}
 	return NULL;
 }
 
-static void list_add(struct opt_list *l, const char *val)
+void opt_list_add(struct opt_list *l, const char *val)
 {
 	const char **v = realloc(l->v, (l->n + 1) * sizeof(*v));
 
@@ -193,23 +214,27 @@ static void set(const struct opt *o, const char *val)
 				  o->name, val);
 		break;
 	case OPT_TYPE_LIST:
-		list_add(o->dst, val);
+		opt_list_add(o->dst, val);
 		break;
+	case OPT_TYPE_MORE:
 	case OPT_TYPE_END:
 		break;
 	}
 }
 
-/* Options that were given already; by their place in the table. */
-static void refuse_twice(const struct opt *opts, const struct opt *o, u64 *seen)
+#define MAX_OPTS 32
+
+static void refuse_twice(const struct opt *o, const struct opt **seen)
 {
-	u64 bit = 1ULL << ((o - opts) & 63);
+	size_t i;
 
 	if (o->type == OPT_TYPE_LIST)
 		return;
-	if (*seen & bit)
-		cmd_usage("--%s is given twice", o->name);
-	*seen |= bit;
+	for (i = 0; i < MAX_OPTS && seen[i]; i++)
+		if (seen[i] == o)
+			cmd_usage("--%s is given twice", o->name);
+	assert(i < MAX_OPTS);
+	seen[i] = o;
 }
 
 /**
@@ -243,7 +268,7 @@ bool cmd_common(const char *word)
 
 /* One option at argv[*i]; *i is moved to its value when that is a word. */
 static void take_option(const struct opt *opts, int argc, char **argv,
-			int *i, u64 *seen)
+			int *i, const struct opt **seen)
 {
 	const char *word = argv[*i], *eq = strchr(word, '='), *val = NULL;
 	size_t len = eq ? (size_t)(eq - word) : strlen(word);
@@ -251,9 +276,11 @@ static void take_option(const struct opt *opts, int argc, char **argv,
 
 	if (len > 2 && word[1] == '-')
 		o = find(opts, word + 2, len - 2);
+	else if (!strcmp(word, "-o"))
+		o = find(opts, "options", 7);
 	if (!o)
 		cmd_usage("unknown option %.*s", (int)len, word);
-	refuse_twice(opts, o, seen);
+	refuse_twice(o, seen);
 	if (o->type == OPT_TYPE_FLAG && eq)
 		cmd_usage("--%s takes no value", o->name);
 	if (o->type != OPT_TYPE_FLAG) {
@@ -270,8 +297,8 @@ int cmd_parse(const struct cmd *cmd, const struct opt *opts, int argc,
 	      char **argv, int min, int max)
 {
 	bool only_operands = false;
+	const struct opt *seen[MAX_OPTS] = { NULL };
 	int i, n = 0;
-	u64 seen = 0;
 
 	for (i = 0; i < argc; i++) {
 		char *word = argv[i];
@@ -283,7 +310,7 @@ int cmd_parse(const struct cmd *cmd, const struct opt *opts, int argc,
 		if (!strcmp(word, "--"))
 			only_operands = true;
 		else if (!common(word, cmd, opts))
-			take_option(opts, argc, argv, &i, &seen);
+			take_option(opts, argc, argv, &i, seen);
 	}
 	if (n < min)
 		cmd_usage("too few operands, wanted: %s", cmd->args);

@@ -85,6 +85,7 @@ enum opt_type {
 	OPT_TYPE_STR,
 	OPT_TYPE_SIZE,
 	OPT_TYPE_LIST,
+	OPT_TYPE_MORE,
 };
 
 /**
@@ -97,13 +98,17 @@ struct opt_list {
 	size_t n;
 };
 
+/* One more at the end. */
+void opt_list_add(struct opt_list *l, const char *val);
+
 /**
- * struct opt - a long option; there are no short ones but -h and -q
+ * struct opt - a long option; the only short ones are -h, -q and -o
  * @type: what it takes
  * @name: without the dashes
  * @arg: name of its value in the help; NULL for a flag
  * @help: what it does, one line
- * @dst: where its value goes: bool, const char *, u64 or struct opt_list
+ * @dst: where its value goes: bool, const char *, u64 or struct opt_list; or
+ *	 the table of OPT_MORE()
  */
 struct opt {
 	enum opt_type type;
@@ -119,6 +124,8 @@ struct opt {
 #define OPT_SIZE(n, d, h)	{ OPT_TYPE_SIZE, n, "SIZE", h, 1 ? (d) : (u64 *)0 }
 /* may be given several times; all others only once */
 #define OPT_LIST(n, a, d, h)	{ OPT_TYPE_LIST, n, a, h, 1 ? (d) : (struct opt_list *)0 }
+/* another table, ended by OPT_END */
+#define OPT_MORE(t)		{ OPT_TYPE_MORE, NULL, NULL, NULL, (void *)(t) }
 #define OPT_END			{ OPT_TYPE_END, NULL, NULL, NULL, NULL }
 
 /**

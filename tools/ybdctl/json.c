@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <dlfcn.h>
-#include <errno.h>
 #include <json-c/json.h>
 
+#include "dl.h"
 #include "json.h"
 #include "util.h"
 
@@ -14,10 +13,7 @@ static const char *(*to_string)(struct json_object *o, int flags);
 
 int json_load(void)
 {
-	const struct {
-		const char *name;
-		void *fn;
-	} sym[] = {
+	const struct ybd_dl_sym sym[] = {
 		{ "json_object_new_object", &json.new_object },
 		{ "json_object_new_array", &json.new_array },
 		{ "json_object_new_string", &json.new_string },
@@ -28,18 +24,8 @@ int json_load(void)
 		{ "json_object_put", &json.put },
 		{ "json_object_to_json_string_ext", &to_string },
 	};
-	void *lib = dlopen(JSON_SONAME, RTLD_LAZY), *fn;
-	size_t i;
 
-	if (!lib)
-		return -ELIBACC;
-	for (i = 0; i < ARRAY_SIZE(sym); i++) {
-		fn = dlsym(lib, sym[i].name);
-		if (!fn)
-			return -ELIBACC;
-		memcpy(sym[i].fn, &fn, sizeof(fn));
-	}
-	return 0;
+	return ybd_dl_open(JSON_SONAME, sym, ARRAY_SIZE(sym));
 }
 
 const char *json_text(struct json_object *o, bool one_line)

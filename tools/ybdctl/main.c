@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd.h"
+#include "commands.h"
 #include "dispatch.h"
 #include "print.h"
 
@@ -11,7 +11,22 @@ static const char about[] =
 	"One root file system block device per container, from SPDK lvol snapshots.";
 
 static const struct cmd commands[] = {
+	{ "source", NULL, "Find what images can be read from.", NULL, cmd_source },
 	{ "store", NULL, "Look into SPDK lvstores.", NULL, cmd_store },
+	{ "image", NULL, "Load images, look at them, unload them.", NULL, cmd_image },
+	{ "create", "NAME", "Make a block device from an image.", cmd_create, NULL },
+	{ "attach", "NAME", "Bring back a device that is in a pool.", cmd_attach, NULL },
+	{ "detach", "NAME...", "Remove devices; what was only in memory is gone.",
+	  cmd_detach, NULL },
+	{ "destroy", "NAME...", "Remove devices and all that was written to them.",
+	  cmd_detach, NULL },
+	{ "list", NULL, "List devices.", cmd_list, NULL },
+	{ "show", "NAME...", "Show devices.", cmd_show, NULL },
+	{ "stats", "[NAME...]", "Show the counters of devices.", cmd_stats, NULL },
+	{ "monitor", NULL, "Show events as they come.", cmd_monitor, NULL },
+	{ "mount", "NAME DIR", "Mount the file system on a device.", cmd_mount, NULL },
+	{ "umount", "NAME DIR", "Unmount it.", cmd_umount, NULL },
+	{ "version", NULL, "Show the versions of tool and module.", cmd_version, NULL },
 	{ }
 };
 
@@ -37,6 +52,8 @@ static const struct cmd *choose(int *argc, char ***argv)
 			cmd_help_group(table, help);
 			exit(print_flush(false) ? CMD_FAILED : CMD_OK);
 		}
+		if (!strcmp(word, "--version"))
+			word = "version";
 		if (word[0] == '-')
 			cmd_usage("unknown option %s", word);
 		c = find(table, word);

@@ -14,15 +14,4 @@
  */
 int parse_size(const char *s, u64 *out);
 
-/**
- * parse_device_name() - may a device be called so?
- * @s: the name
- *
- * Return: NULL when it may, else what is wrong with it.
- */
-const char *parse_device_name(const char *s);
-
-/* The same for an image. */
-const char *parse_image_name(const char *s);
-
 #endif

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ybdctl create, attach, detach, destroy, list, show, stats: devices. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "commands.h"
+#include "layers.h"
+#include "names.h"
+#include "show.h"
+#include "util.h"
+
+void check_device_name(const char *name)
+{
+	const char *why = ybd_check_device_name(name);
+
+	if (why)
+		cmd_usage("\"%s\" cannot be the name of a device: %s", name, why);
+}
+
+/* ---- create ---- */
+
+/**
+ * struct create - a device as it was described on the command line
+ * @layers: its image
+ * @image: --image; the name of an image, or STORE/LVOL
+ * @cgroup: --cgroup
+ * @pool: --pool
+ * @image_name: --image-name
+ * @ro: --ro
+ * @vol: --volatile
+ * @ram: --ram
+ * @size: --size
+ * @block_size: --block-size
+ */
+struct create {
+	struct layers layers;
+	const char *image;
+	const char *cgroup;
+	const char *pool;
+	const char *image_name;
+	bool ro;
+	bool vol;
+	u64 ram;
+	u64 size;
+	u64 block_size;
+};
+
+static int open_cgroup(const char *cgroup, struct ybd_error *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (cgroup[0] == '/' && !strncmp(cgroup, "/sys/", 5))
+		snprintf(path, sizeof(path), "%s", cgroup);
+	else
+		snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", cgroup);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? ybd_error_sys(err, -errno, "--cgroup: %s", path) : fd;
+}
+
+/*
+ * Load the image and make the device from it. Only for an image that is not
+ * loaded: reading a store takes much longer than making a device.
+ */
+static int create_loading(struct ybd_nl *nl, struct create *c,
+			  struct ybd_device_req *req,
+			  struct ybd_device_info *out, struct ybd_error *err)
+{
+	struct ybd_image_info info;
+	struct ybd_finder f;
+	struct ybd_plan p;
+	int rc = layers_plan(&c->layers, &f, &p, err);
+
+	if (rc)
+		return rc;
+	rc = ybd_plan_load(nl, &p, c->image_name, &info, err);
+	ybd_plan_free(&p);
+	ybd_finder_exit(&f);
+	if (rc < 0)
+		return rc;
+	req->image_name = NULL;
+	req->image_id = info.id;
+	ybd_image_info_free(&info);
+	return ybd_nl_device_create(nl, req, out, err);
+}
+
+static int create_device(struct ybd_nl *nl, struct create *c,
+			 struct ybd_device_req *req,
+			 struct ybd_device_info *out, struct ybd_error *err)
+{
+	char name[YBD_IMAGE_NAME_LEN + 1];
+	int rc = -ENOENT;
+
+	if (c->image_name)
+		req->image_name = c->image_name;
+	else if (c->image && !c->layers.layer.n)
+		req->image_name = c->image;
+	else
+		req->image_name = layers_name(&c->layers, name);
+	if (req->image_name)
+		rc = ybd_nl_device_create(nl, req, out, err);
+	if (rc != -ENOENT)
+		return rc;
+	if (!c->layers.spec.n)
+		return ybd_error_set(err, rc,
+				     "%s: no image \"%s\" is loaded, and it is no STORE/LVOL either",
+				     req->name, c->image);
+	return create_loading(nl, c, req, out, err);
+}
+
+static int create(struct create *c, const char *name)
+{
+	struct ybd_device_req req = {
+		.name = name,
+		.upper = c->ro ? YBD_UPPER_KIND_NONE : YBD_UPPER_KIND_RAM,
+		.upper_limit = c->ram,
+		.size = c->size,
+		.logical_block_size = c->block_size,
+		.cgroup_fd = -1,
+	};
+	int fd __cleanup_fd = -1;
+	struct ybd_error err = { 0 };
+	struct ybd_device_info info;
+	struct ybd_nl *nl;
+	int rc;
+
+	if (c->cgroup) {
+		fd = open_cgroup(c->cgroup, &err);
+		if (fd < 0)
+			return cmd_fail_err(&err);
+		req.cgroup_fd = fd;
+	}
+	rc = ybd_nl_open(&nl, &err);
+	if (rc)
+		return cmd_fail_err(&err);
+	rc = create_device(nl, c, &req, &info, &err);
+	ybd_nl_close(nl);
+	if (rc)
+		return cmd_fail_err(&err);
+	if (print_is_json())
+		show_device(&info);
+	else
+		print_line("/dev/%s", info.disk);
+	return CMD_OK;
+}
+
+/* Pools are part of the command line already, so that scripts can be written. */
+static int no_pools(const struct create *c)
+{
+	return cmd_fail(-EOPNOTSUPP,
+			"--%s is not supported by this version: use --ram SIZE or --ro",
+			c->pool ? "pool" : "volatile");
+}
+
+static void create_check(struct create *c, const char *name)
+{
+	const char *why;
+
+	check_device_name(name);
+	if (!c->image && !c->layers.layer.n)
+		cmd_usage("an image is missing: --image STORE/LVOL");
+	if (c->image_name) {
+		why = ybd_check_image_name(c->image_name);
+		if (why)
+			cmd_usage("\"%s\" cannot be the name of an image: %s",
+				  c->image_name, why);
+	}
+	if (c->pool || c->vol)
+		return;
+	if (!c->ro && !c->ram)
+		cmd_usage("where do writes go? --ram SIZE, or --ro for a read-only device");
+	if (c->ro && c->ram)
+		cmd_usage("--ro and --ram exclude each other");
+	if (c->ro && c->cgroup)
+		cmd_usage("--cgroup is for --ram: a read-only device takes no memory for writes");
+	if (c->layers.unsafe && !c->ro)
+		cmd_usage("--unsafe-writable needs --ro: the lvol may change below");
+	if (c->ram && c->ram < 4096)
+		cmd_usage("--ram is less than a block, 4096 bytes");
+	if (c->block_size && c->block_size != 512 && c->block_size != 4096)
+		cmd_usage("--block-size is neither 512 nor 4096");
+}
+
+/* What --image names: an image that is loaded, or else a layer. */
+static void create_layers(struct create *c)
+{
+	const char *why = c->image ? ybd_check_image_name(c->image) : NULL;
+
+	if (why)
+		cmd_usage("\"%s\" cannot be the name of an image: %s", c->image,
+			  why);
+	if (c->image && !c->layers.layer.n && ybd_layer_check(c->image))
+		return;	/* then it has to be loaded */
+	layers_finish(&c->layers, c->image);
+}
+
+int cmd_create(const struct cmd *cmd, int argc, char **argv)
+{
+	struct create c = { 0 };
+	const struct opt opts[] = {
+		OPT_STR("image", "STORE/LVOL", &c.image,
+			"The image, by the name of a loaded one or as a layer; the lowest layer."),
+		OPT_MORE(c.layers.opts),
+		OPT_STR("image-name", "NAME", &c.image_name,
+			"What to call the image when it has to be loaded."),
+		OPT_SIZE("ram", &c.ram, "Keep writes in memory, at most so many bytes."),
+		OPT_FLAG("ro", &c.ro, "A read-only device."),
+		OPT_STR("pool", "POOL", &c.pool, "Not supported by this version."),
+		OPT_FLAG("volatile", &c.vol, "Not supported by this version."),
+		OPT_SIZE("size", &c.size, "Size, at least the image's, which is the default."),
+		OPT_SIZE("block-size", &c.block_size,
+			 "Logical block size, 512 or 4096; by default the image's."),
+		OPT_STR("cgroup", "PATH", &c.cgroup,
+			"Memory cgroup that pays for --ram."),
+		OPT_END
+	};
+
+	layers_init(&c.layers);
+	cmd_parse(cmd, opts, argc, argv, 1, 1);
+	create_check(&c, argv[0]);
+	create_layers(&c);
+	if (c.pool || c.vol)
+		return no_pools(&c);
+	return create(&c, argv[0]);
+}
+
+int cmd_attach(const struct cmd *cmd, int argc, char **argv)
+{
+	cmd_parse(cmd, NULL, argc, argv, 1, 1);
+	check_device_name(argv[0]);
+	return cmd_fail(-EOPNOTSUPP,
+			"%s: only a device in a pool can be attached, and this version has no pools",
+			argv[0]);
+}
+
+/* ---- detach ---- */
+
+#define MAX_WORKERS 16
+
+/**
+ * struct batch - devices to detach
+ * @names: @n of them
+ * @n: how many
+ * @flags: of enum ybd_detach_flags
+ * @next: the next one that nobody works on
+ * @err: one for each
+ */
+struct batch {
+	char **names;
+	int n;
+	u32 flags;
+	atomic_int next;
+	struct ybd_error *err;
+};
+
+/*
+ * The kernel waits for grace periods when it removes a disk. Requests on
+ * several sockets wait for them together.
+ */
+static void *worker(void *arg)
+{
+	struct ybd_error err = { 0 };
+	struct ybd_nl *nl = NULL;
+	struct batch *b = arg;
+	int i, rc;
+
+	rc = ybd_nl_open(&nl, &err);
+	for (i = atomic_fetch_add(&b->next, 1); i < b->n;
+	     i = atomic_fetch_add(&b->next, 1)) {
+		if (rc)
+			b->err[i] = err;
+		else
+			ybd_nl_device_detach(nl, b->names[i], b->flags,
+					     &b->err[i]);
+	}
+	ybd_nl_close(nl);
+	return NULL;
+}
+
+static void run_workers(struct batch *b)
+{
+	int want = b->n < MAX_WORKERS ? b->n : MAX_WORKERS, n = 0, i;
+	pthread_t id[MAX_WORKERS];
+
+	/* this thread is one of them; fewer than wanted do as well */
+	while (n < want - 1 && !pthread_create(&id[n], NULL, worker, b))
+		n++;
+	worker(b);
+	for (i = 0; i < n; i++)
+		pthread_join(id[i], NULL);
+}
+
+int cmd_detach(const struct cmd *cmd, int argc, char **argv)
+{
+	bool force = false;
+	const struct opt opts[] = {
+		OPT_FLAG("force", &force,
+			 "Also when it is open: I/O fails from now on."),
+		OPT_END
+	};
+	struct batch b = { .names = argv };
+	int i, rc, code = CMD_OK;
+
+	b.n = cmd_parse(cmd, opts, argc, argv, 1, argc);
+	for (i = 0; i < b.n; i++)
+		check_device_name(argv[i]);
+	b.flags = force ? YBD_DETACH_FLAGS_FORCE : 0;
+	b.err = calloc(b.n, sizeof(*b.err));
+	if (!b.err)
+		return cmd_fail(-ENOMEM, "out of memory");
+	run_workers(&b);
+	for (i = 0; i < b.n; i++) {
+		if (!b.err[i].code)
+			continue;
+		rc = cmd_fail_err(&b.err[i]);
+		if (!code)
+			code = rc;
+	}
+	free(b.err);
+	return code;
+}
+
+/* ---- list, show, stats ---- */
+
+static int get_all(struct ybd_device_list *list, struct ybd_error *err)
+{
+	struct ybd_nl *nl;
+	int rc = ybd_nl_open(&nl, err);
+
+	if (rc)
+		return rc;
+	rc = ybd_nl_device_list(nl, list, err);
+	ybd_nl_close(nl);
+	return rc;
+}
+
+/* The devices of these names, as a list. */
+static int get_named(int n, char **names, struct ybd_device_list *list,
+		     struct ybd_error *err)
+{
+	struct ybd_nl *nl;
+	int rc = ybd_nl_open(&nl, err);
+
+	*list = (struct ybd_device_list){ calloc(n, sizeof(*list->v)), 0 };
+	if (!rc && !list->v)
+		rc = ybd_error_sys(err, -ENOMEM, "list");
+	for (; !rc && n--; names++) {
+		rc = ybd_nl_device_get(nl, *names, &list->v[list->n], err);
+		list->n += !rc;
+	}
+	ybd_nl_close(nl);
+	if (rc)
+		ybd_device_list_free(list);
+	return rc;
+}
+
+static void show_full(const struct ybd_device_info *d)
+{
+	show_device(d);
+	print_object_begin("stats");
+	show_stats(&d->stats);
+	print_object_end();
+}
+
+static void show_counters(const struct ybd_device_info *d)
+{
+	print_str("name", d->name);
+	show_stats(&d->stats);
+}
+
+static void print_list(const char *key, const struct print_column *cols,
+		       const struct ybd_device_list *list,
+		       void (*show)(const struct ybd_device_info *d))
+{
+	size_t i;
+
+	print_list_begin(key, cols);
+	for (i = 0; i < list->n; i++) {
+		print_object_begin(NULL);
+		show(&list->v[i]);
+		print_object_end();
+	}
+	print_list_end();
+}
+
+int cmd_list(const struct cmd *cmd, int argc, char **argv)
+{
+	struct ybd_device_list list;
+	struct ybd_error err = { 0 };
+
+	cmd_parse(cmd, NULL, argc, argv, 0, 0);
+	if (get_all(&list, &err))
+		return cmd_fail_err(&err);
+	print_list("devices", show_device_cols, &list, show_full);
+	ybd_device_list_free(&list);
+	return CMD_OK;
+}
+
+int cmd_show(const struct cmd *cmd, int argc, char **argv)
+{
+	int i, n = cmd_parse(cmd, NULL, argc, argv, 1, argc);
+	struct ybd_device_list list;
+	struct ybd_error err = { 0 };
+
+	for (i = 0; i < n; i++)
+		check_device_name(argv[i]);
+	if (get_named(n, argv, &list, &err))
+		return cmd_fail_err(&err);
+	print_list("devices", NULL, &list, show_full);
+	ybd_device_list_free(&list);
+	return CMD_OK;
+}
+
+int cmd_stats(const struct cmd *cmd, int argc, char **argv)
+{
+	int i, n = cmd_parse(cmd, NULL, argc, argv, 0, argc);
+	struct ybd_device_list list;
+	struct ybd_error err = { 0 };
+
+	for (i = 0; i < n; i++)
+		check_device_name(argv[i]);
+	if (n ? get_named(n, argv, &list, &err) : get_all(&list, &err))
+		return cmd_fail_err(&err);
+	print_list("stats", n == 1 ? NULL : show_stats_cols, &list,
+		   show_counters);
+	ybd_device_list_free(&list);
+	return CMD_OK;
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ybdctl monitor: events, as they come. */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "commands.h"
+#include "nl.h"
+#include "show.h"
+
+/* With milliseconds, in UTC. */
+static void print_time(char buf[32])
+{
+	struct timespec ts;
+	struct tm tm;
+	size_t len;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	len = strftime(buf, 26, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + len, 6, ".%03uZ",
+		 (unsigned int)(ts.tv_nsec / 1000000) % 1000);
+}
+
+static const char *kind_text(enum ybd_event_kind kind)
+{
+	static const char * const text[] = {
+		[YBD_EVENT_DEVICE_CREATED] = "device-created",
+		[YBD_EVENT_DEVICE_DETACHED] = "device-detached",
+		[YBD_EVENT_IMAGE_LOADED] = "image-loaded",
+		[YBD_EVENT_IMAGE_UNLOADED] = "image-unloaded",
+		[YBD_EVENT_LOST] = "lost",
+	};
+
+	return text[kind];
+}
+
+static bool is_device(enum ybd_event_kind kind)
+{
+	return kind == YBD_EVENT_DEVICE_CREATED ||
+	       kind == YBD_EVENT_DEVICE_DETACHED;
+}
+
+static void print_event(const struct ybd_event *ev)
+{
+	char now[32];
+
+	print_time(now);
+	if (ev->kind == YBD_EVENT_LOST)
+		print_line("%s lost: some events were dropped here", now);
+	else if (is_device(ev->kind))
+		print_line("%s %s %s /dev/%s %s", now, kind_text(ev->kind),
+			   ev->device.name, ev->device.disk,
+			   ev->device.image_name);
+	else
+		print_line("%s %s %s", now, kind_text(ev->kind),
+			   ev->image.name);
+	if (!print_is_json())
+		return;
+	print_str("time", now);
+	print_str("event", kind_text(ev->kind));
+	if (ev->kind == YBD_EVENT_LOST)
+		return;
+	print_object_begin(is_device(ev->kind) ? "device" : "image");
+	if (is_device(ev->kind))
+		show_device(&ev->device);
+	else
+		show_image(&ev->image);
+	print_object_end();
+}
+
+/* So that a script knows from when on it misses nothing. */
+static int print_listening(void)
+{
+	char now[32];
+
+	print_time(now);
+	print_line("%s listening", now);
+	if (print_is_json()) {
+		print_str("time", now);
+		print_str("event", "listening");
+	}
+	return print_flush(true);
+}
+
+int cmd_monitor(const struct cmd *cmd, int argc, char **argv)
+{
+	struct ybd_error err = { 0 };
+	struct ybd_event ev;
+	struct ybd_nl *nl;
+	int rc;
+
+	cmd_parse(cmd, NULL, argc, argv, 0, 0);
+	if (ybd_nl_open(&nl, &err))
+		return cmd_fail_err(&err);
+	rc = ybd_nl_events_start(nl, &err);
+	if (!rc && print_listening())
+		rc = ybd_error_set(&err, -EPIPE, "writing to stdout failed");
+	while (!rc) {
+		rc = ybd_nl_event_next(nl, &ev, &err);
+		if (rc)
+			break;
+		print_event(&ev);
+		ybd_image_info_free(&ev.image);
+		if (print_flush(true))
+			rc = ybd_error_set(&err, -EPIPE,
+					   "writing to stdout failed");
+	}
+	ybd_nl_close(nl);
+	return cmd_fail_err(&err);
+}

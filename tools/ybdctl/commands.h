@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The commands that main.c knows, besides the groups of cmd.h. */
+#ifndef YBDCTL_COMMANDS_H
+#define YBDCTL_COMMANDS_H
+
+#include "cmd.h"
+
+int cmd_create(const struct cmd *cmd, int argc, char **argv);
+int cmd_attach(const struct cmd *cmd, int argc, char **argv);
+int cmd_detach(const struct cmd *cmd, int argc, char **argv);
+int cmd_list(const struct cmd *cmd, int argc, char **argv);
+int cmd_show(const struct cmd *cmd, int argc, char **argv);
+int cmd_stats(const struct cmd *cmd, int argc, char **argv);
+int cmd_monitor(const struct cmd *cmd, int argc, char **argv);
+int cmd_mount(const struct cmd *cmd, int argc, char **argv);
+int cmd_umount(const struct cmd *cmd, int argc, char **argv);
+int cmd_version(const struct cmd *cmd, int argc, char **argv);
+
+/* Ends the program when no device can be called so. */
+void check_device_name(const char *name);
+
+#endif
