@@ -252,9 +252,9 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
  */
 struct batch {
 	char **names;
-	int n;
+	unsigned int n;
 	u32 flags;
-	atomic_int next;
+	atomic_uint next;
 	struct ybd_error *err;
 };
 
@@ -267,7 +267,8 @@ static void *worker(void *arg)
 	struct ybd_error err = { 0 };
 	struct ybd_nl *nl = NULL;
 	struct batch *b = arg;
-	int i, rc;
+	unsigned int i;
+	int rc;
 
 	rc = ybd_nl_open(&nl, &err);
 	for (i = atomic_fetch_add(&b->next, 1); i < b->n;
@@ -284,11 +285,12 @@ static void *worker(void *arg)
 
 static void run_workers(struct batch *b)
 {
-	int want = b->n < MAX_WORKERS ? b->n : MAX_WORKERS, n = 0, i;
+	unsigned int want = b->n < MAX_WORKERS ? b->n : MAX_WORKERS;
+	unsigned int n = 0, i;
 	pthread_t id[MAX_WORKERS];
 
 	/* this thread is one of them; fewer than wanted do as well */
-	while (n < want - 1 && !pthread_create(&id[n], NULL, worker, b))
+	while (n + 1 < want && !pthread_create(&id[n], NULL, worker, b))
 		n++;
 	worker(b);
 	for (i = 0; i < n; i++)
@@ -304,7 +306,8 @@ int cmd_detach(const struct cmd *cmd, int argc, char **argv)
 		OPT_END
 	};
 	struct batch b = { .names = argv };
-	int i, rc, code = CMD_OK;
+	int rc, code = CMD_OK;
+	unsigned int i;
 
 	b.n = cmd_parse(cmd, opts, argc, argv, 1, argc);
 	for (i = 0; i < b.n; i++)
