@@ -41,6 +41,9 @@ $(IMAGES)/%: $(FIXTURES)/%.zst
 libybd:
 	@$(MAKE) --no-print-directory -C $(TOP)/tools O=$(LIB) SAN=$(SAN) libybd
 
-$(OUT)/%: $(T)/%.c $(T)/lvstore_fixture.c $(T)/lvstore_fixture.h $(T)/ktap.h libybd
+common	:= $(addprefix $(T)/,lvstore_fixture.c lvstore_image.c)
+headers	:= $(addprefix $(T)/,lvstore_fixture.h lvstore_image.h ktap.h)
+
+$(OUT)/%: $(T)/%.c $(common) $(headers) libybd
 	@mkdir -p $(@D)
-	@$(CC) $(TCFLAGS) $(CFLAGS) -o $@ $< $(T)/lvstore_fixture.c $(LIB)/libybd.a $(TLIBS)
+	@$(CC) $(TCFLAGS) $(CFLAGS) -o $@ $< $(common) $(LIB)/libybd.a $(TLIBS)

@@ -109,24 +109,3 @@ u64 js_u64(struct json_object *o, const char *key)
 		return strtoull(json_object_get_string(v), NULL, 16);
 	return json_object_get_uint64(v);
 }
-
-void *slurp(const char *path, size_t *len)
-{
-	FILE *f = fopen(path, "r");
-	void *buf = NULL;
-	long n = -1;
-
-	if (f && !fseek(f, 0, SEEK_END))
-		n = ftell(f);
-	if (n >= 0) {
-		rewind(f);
-		buf = malloc((size_t)n + 1);
-	}
-	if (!buf || fread(buf, 1, (size_t)n, f) != (size_t)n) {
-		printf("Bail out! %s: %s\n", path, strerror(errno));
-		exit(1);
-	}
-	fclose(f);
-	*len = (size_t)n;
-	return buf;
-}

@@ -29,7 +29,4 @@ struct json_object *js(struct json_object *o, const char *key);
 const char *js_str(struct json_object *o, const char *key);	/* NULL for null */
 u64 js_u64(struct json_object *o, const char *key);
 
-/* All of a file, to be freed; the test ends when it cannot be read. */
-void *slurp(const char *path, size_t *len);
-
 #endif

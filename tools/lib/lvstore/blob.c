@@ -171,8 +171,12 @@ static int parse_chain(struct lvs_lvol *l, struct lvs_error *err)
 		int rc;
 
 		rc = md_read(l->store, page, &p, err);
+		if (p && !blob_ref(l, page, p))
+			l->nr_chain++;
 		if (rc)
 			return rc;
+		if (l->nr_refs == seq)
+			return -ENOMEM;
 		if (le64_to_cpu(p->id) != id)
 			return lvs_err_page(err, -EUCLEAN, l->store, page,
 					    "belongs to blob 0x%llx, expected 0x%llx",
@@ -183,10 +187,6 @@ static int parse_chain(struct lvs_lvol *l, struct lvs_error *err)
 					    "sequence number %u, expected %u",
 					    le32_to_cpu(p->seq), seq);
 		next = le32_to_cpu(p->next);
-		rc = blob_ref(l, page, p);
-		if (rc)
-			return rc;
-		l->nr_chain++;
 		rc = parse_page(l, page, p, err);
 		if (rc)
 			return rc;
@@ -291,7 +291,21 @@ static int blob_try(struct lvs_lvol *l)
 	return blob_refuse(l, LVOL_REFUSED, &why);
 }
 
-/* With another program at work, what does not fit together may only have been read too early. */
+/* Does the device still have a root at this page? An unreadable one counts: it is refused. */
+static bool root_exists(struct lvs_lvol *l)
+{
+	const struct lvs_disk_page *p;
+	int rc = md_read(l->store, l->root, &p, NULL);
+
+	if (rc && !p)
+		return true;
+	return le64_to_cpu(p->id) == LVS_BLOB_ID(l->root) && !le32_to_cpu(p->seq);
+}
+
+/*
+ * With another program at work, what does not fit together may only have been read too early: read
+ * it again, from the device. 1: it is gone.
+ */
 static int blob_retry(struct lvs_lvol *l)
 {
 	int rc = 0;
@@ -299,7 +313,7 @@ static int blob_retry(struct lvs_lvol *l)
 	l->store->fresh = true;
 	for (int i = 0; i < BLOB_RETRIES && !rc && l->state == LVOL_REFUSED; i++) {
 		blob_clear(l);
-		rc = blob_try(l);
+		rc = root_exists(l) ? blob_try(l) : 1;
 	}
 	l->store->fresh = false;
 	return rc;
@@ -334,24 +348,9 @@ int blob_load(struct lvs_store *s, u32 page, struct lvs_lvol **out)
 	return rc;
 }
 
-/* Does the device still have a root at this page? An unreadable one counts: it is refused. */
-static bool root_exists(struct lvs_lvol *l)
-{
-	const struct lvs_disk_page *p = NULL;
-	int rc = md_read(l->store, l->root, &p, NULL);
-
-	if (rc && rc != -EUCLEAN)
-		return true;
-	return p && le64_to_cpu(p->id) == LVS_BLOB_ID(l->root) && !le32_to_cpu(p->seq);
-}
-
 int blob_reload(struct lvs_lvol *l)
 {
-	int rc;
-
 	blob_clear(l);
-	l->store->fresh = true;
-	rc = root_exists(l) ? blob_try(l) : 1;
-	l->store->fresh = false;
-	return rc ? rc : blob_retry(l);
+	l->state = LVOL_REFUSED;	/* until it is read */
+	return blob_retry(l);
 }

@@ -214,13 +214,13 @@ static int load_extent_page(struct lvs_lvol *l, u32 slot, u32 page, struct lvs_e
 		return lvs_err_page(err, -EUCLEAN, l->store, page,
 				    "the extent tables of this store name each md page more than twice");
 	rc = md_read(l->store, page, &p, err);
+	if (p && blob_ref(l, page, p))
+		return -ENOMEM;
+	l->store->extent_pages += !!p;
 	if (!rc)
 		rc = check_extent_page(l, slot, page, p, n, err);
-	if (!rc)
-		rc = blob_ref(l, page, p);
 	if (rc)
 		return rc;
-	l->store->extent_pages++;
 	for (u32 i = 0; i < n && !rc; i++) {
 		u32 cluster = get_le32(p->desc + sizeof(struct extent_head) + 4 * i);
 

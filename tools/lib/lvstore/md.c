@@ -239,6 +239,7 @@ int md_read(struct lvs_store *s, u32 page, const struct lvs_disk_page **out, str
 	u32 crc;
 	int rc;
 
+	*out = NULL;
 	if (page >= s->md_len)
 		return lvs_err(err, -EUCLEAN, "md page %u is beyond the %u pages of the metadata",
 			       page, s->md_len);

@@ -34,9 +34,9 @@ static int load_blobs(struct lvs_store *s)
 
 		if (!rc)
 			rc = blob_load(s, s->roots[i], &s->blobs[s->nr_blobs]);
-		if (rc)
+		if (rc < 0)
 			return rc;
-		s->nr_blobs++;
+		s->nr_blobs += !rc;
 	}
 	return 0;
 }
@@ -176,7 +176,7 @@ static int probe_super_blob(struct lvs_store *s)
 	if (!rc)
 		rc = blob_load(s, page, &l);
 	if (rc)
-		return rc;
+		return rc < 0 ? rc : 0;
 	if (tree_super_blob(s, l, NULL)) {
 		s->uuid[0] = 0;
 		s->name[0] = 0;

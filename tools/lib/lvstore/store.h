@@ -201,7 +201,7 @@ int md_for_each(struct lvs_store *s, const u8 *bits, md_page_fn fn, void *arg) _
 int md_load(struct lvs_store *s) __must_check;
 /*
  * A page with a good crc; valid until the next md_read(). -EUCLEAN when the number or the crc is
- * wrong, else an I/O error; @err tells.
+ * wrong, else an I/O error; @err tells. A page with a wrong crc is in *@out all the same.
  */
 int md_read(struct lvs_store *s, u32 page, const struct lvs_disk_page **out,
 	    struct lvs_error *err) __must_check;
@@ -214,9 +214,12 @@ static inline bool md_bit(const u8 *bits, u64 i)
 
 /* blob.c: a blob of which only the root's place is known; NULL without memory. */
 struct lvs_lvol *blob_new(struct lvs_store *s, u32 page);
-/* Read the blob whose root is @page; damage is noted in it and is no error. */
+/*
+ * Read the blob whose root is @page; damage is noted in it and is no error. 1: there is no such
+ * blob any more (it was freed meanwhile), and none in *@out.
+ */
 int blob_load(struct lvs_store *s, u32 page, struct lvs_lvol **out) __must_check;
-/* Read it again, from the device. 1: there is no such blob any more (it was freed). */
+/* Read it again, from the device. 1: as above; it is the caller's to free. */
 int blob_reload(struct lvs_lvol *l) __must_check;
 void blob_free(struct lvs_lvol *l);
 /* Note why it is left out (the first reason counts). */

@@ -319,7 +319,7 @@ static int list_refusals(struct lvs_store *s)
 
 typedef int (*blob_fn)(struct lvs_lvol *l);
 
-static int for_each_blob(struct lvs_store *s, blob_fn fn)
+static int visit_blobs(struct lvs_store *s, blob_fn fn)
 {
 	int rc = 0;
 
@@ -335,13 +335,13 @@ int tree_build(struct lvs_store *s, struct lvs_error *err)
 
 	if (rc)
 		return rc;
-	rc = for_each_blob(s, name_blob);
+	rc = visit_blobs(s, name_blob);
 	if (!rc)
-		rc = for_each_blob(s, link_parent);
+		rc = visit_blobs(s, link_parent);
 	if (!rc)
 		rc = settle_chains(s);
 	if (!rc)
-		rc = for_each_blob(s, settle_pending);
+		rc = visit_blobs(s, settle_pending);
 	if (!rc)	/* once more: a snapshot that goes takes what is above it along */
 		rc = settle_chains(s);
 	if (!rc)
