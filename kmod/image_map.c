@@ -216,9 +216,13 @@ static int build_exts(struct ybd_map *map, const struct ybd_map_extent *rec, u32
 		return -ENOMEM;
 	fill_exts(map, rec, nr);
 
-	/* At most one bucket per extent, and one entry to end the last. */
+	/*
+	 * At most one bucket per extent, and one entry to end the last; units
+	 * have 32 bits, which a shift must stay below.
+	 */
 	map->bucket_shift = 0;
-	while ((map->nr_units >> map->bucket_shift) + 2 > map->nr &&
+	while (map->bucket_shift < 31 &&
+	       (u64)(map->nr_units >> map->bucket_shift) + 2 > map->nr &&
 	       map->nr_units >> map->bucket_shift)
 		map->bucket_shift++;
 	nr_buckets = (map->nr_units >> map->bucket_shift) + 2;
