@@ -42,10 +42,11 @@ root_dir()
 		"$YBD_VM/kernels" "$YBD_VM/mkroot")"
 }
 
+# The debug kernel has the version of the 6.12 guests' kernel.
 debug_dir()
 {
 	echo "$YBD_CACHE/debug-$(hash_of "$YBD_VM/debug.config" \
-		"$YBD_VM/mkkernel")"
+		"$(root_dir)/boot/ybd-6.12")"
 }
 
 # kernel_release NAME: what uname -r says in that guest.
