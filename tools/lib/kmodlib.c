@@ -61,8 +61,9 @@ static int explain(const char *name, int rc, struct ybd_error *err)
 	uname(&u);
 	if (rc == -ENOENT)
 		return ybd_error_set(err, -YBD_ENOMODULE,
-				     "the module %s is not installed for kernel %s: install the package ybd-dkms, or run make install",
-				     name, u.release);
+				     "the module %s is not installed for kernel %s%s",
+				     name, u.release, strcmp(name, "ybd") ? "" :
+				     ": install the package ybd-dkms, or run make install");
 	if (rc == -EPERM)
 		return ybd_error_set(err, -EPERM,
 				     "the module %s is not loaded, and loading it is not permitted: run \"modprobe %s\" as root",

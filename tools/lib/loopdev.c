@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "kmodlib.h"
 #include "loopdev.h"
 #include "util.h"
 
@@ -99,6 +100,20 @@ static int take_free(int ctl, int file_fd, const char *path)
 	return rc;
 }
 
+/* /dev/loop-control; it is made when the module is loaded, or at boot. */
+static int open_control(struct ybd_error *err)
+{
+	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC), rc;
+
+	if (fd < 0 && errno == ENOENT) {
+		rc = ybd_kmod_load("loop", err);
+		if (rc)
+			return rc;
+		fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	}
+	return fd < 0 ? ybd_error_sys(err, -errno, "/dev/loop-control") : fd;
+}
+
 int ybd_loop_open(int file_fd, const char *path, struct ybd_error *err)
 {
 	int ctl __cleanup_fd = -1;
@@ -110,10 +125,9 @@ int ybd_loop_open(int file_fd, const char *path, struct ybd_error *err)
 	fd = find_same(&st);
 	if (fd >= 0)
 		return fd;
-	ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	ctl = open_control(err);
 	if (ctl < 0)
-		return ybd_error_sys(err, -errno,
-				     "%s: /dev/loop-control (modprobe loop?)", path);
+		return ctl;
 	/* somebody else may take the free one first */
 	for (i = 0; i < TRIES && rc == -EBUSY; i++) {
 		rc = take_free(ctl, file_fd, path);
