@@ -62,12 +62,12 @@ static inline struct bio *ybd_bio_split(struct bio *bio, unsigned int sectors,
 
 /* Older kernels count sectors at the start, newer ones at the end. */
 static inline unsigned long ybd_acct_start(struct block_device *bdev, enum req_op op,
-					   unsigned int sectors)
+					   unsigned int sectors, unsigned long start)
 {
 #ifdef YBD_HAVE_BDEV_START_IO_ACCT_3
-	return bdev_start_io_acct(bdev, op, jiffies);
+	return bdev_start_io_acct(bdev, op, start);
 #else
-	return bdev_start_io_acct(bdev, sectors, op, jiffies);
+	return bdev_start_io_acct(bdev, sectors, op, start);
 #endif
 }
 
@@ -78,6 +78,36 @@ static inline void ybd_acct_end(struct block_device *bdev, enum req_op op,
 	bdev_end_io_acct(bdev, op, sectors, start);
 #else
 	bdev_end_io_acct(bdev, op, start);
+#endif
+}
+
+/**
+ * ybd_link_holder - show that @disk stands on @bdev
+ * @bdev: claimed
+ * @disk: added
+ *
+ * May sleep. Return: 0, -ENODEV when the disk of @bdev is gone, or another
+ * negative errno.
+ */
+static inline int ybd_link_holder(struct block_device *bdev, struct gendisk *disk)
+{
+#ifdef YBD_HAVE_BDEV_FILE_OPEN
+	return bd_link_disk_holder(bdev, disk);
+#else
+	bool live;
+	int ret;
+
+	/* Here bd_link_disk_holder() would use the directory of a dead disk. */
+	mutex_lock(&bdev->bd_disk->open_mutex);
+	live = disk_live(bdev->bd_disk);
+	if (live)
+		kobject_get(bdev->bd_holder_dir);
+	mutex_unlock(&bdev->bd_disk->open_mutex);
+	if (!live)
+		return -ENODEV;
+	ret = bd_link_disk_holder(bdev, disk);
+	kobject_put(bdev->bd_holder_dir);
+	return ret;
 #endif
 }
 

@@ -28,6 +28,11 @@ static unsigned int ybd_devices_nr;
 
 static int ybd_major;
 
+/* How long a detach waits for the I/O below before it goes on by itself. */
+#define DETACH_SECONDS	30
+
+static void detach_work(struct work_struct *work);
+
 static unsigned int hash_name(const char *name)
 {
 	return full_name_hash(NULL, name, strlen(name));
@@ -119,8 +124,8 @@ static int check_config(const struct ybd_device_config *config,
 		}
 		return 0;
 	case YBD_UPPER_KIND_RAM:
-		if (config->upper_limit < YBD_BLOCK_SIZE) {
-			NL_SET_ERR_MSG(extack, "upper-limit: a RAM upper needs a bound of at least 4096 bytes");
+		if (config->upper_limit < YBD_RAM_MIN_LIMIT) {
+			NL_SET_ERR_MSG(extack, "upper-limit: a RAM upper needs a bound of at least 8192 bytes");
 			return -EINVAL;
 		}
 		return 0;
@@ -272,6 +277,8 @@ static struct ybd_device *device_alloc(const struct ybd_device_config *config,
 	}
 	refcount_set(&dev->ref, 1);
 	init_waitqueue_head(&dev->drained);
+	INIT_WORK(&dev->detach_work, detach_work);
+	init_completion(&dev->detached);
 	dev->upper_kind = config->upper_kind;
 	dev->nr_sectors = config->size >> SECTOR_SHIFT;
 	dev->block_mask = (config->logical_block_size >> SECTOR_SHIFT) - 1;
@@ -295,7 +302,12 @@ static void device_free(struct ybd_device *dev)
 	ybd_image_put(dev->image);
 	free_percpu(dev->pcpu);
 	kfree(dev);
-	/* A tail call: nothing of the module runs behind it. */
+	/*
+	 * A tail call, so that nothing of the module runs behind it. Netlink
+	 * requests hold off genl_unregister_family() besides; what remains is
+	 * a last close preempted right here, on kernels built with frame
+	 * pointers, while the module is unloaded.
+	 */
 	module_put(THIS_MODULE);
 }
 
@@ -316,7 +328,9 @@ static struct gendisk *device_alloc_disk(struct ybd_device *dev,
 {
 	struct ybd_limits limits = {
 		.logical_block_size = config->logical_block_size,
-		.discard_sectors = dev->ram ? UINT_MAX & ~(YBD_BLOCK_SECTORS - 1) : 0,
+		/* A bio counts bytes in 32 bits, and 6.1 does not look. */
+		.discard_sectors = dev->ram ? round_down(UINT_MAX >> SECTOR_SHIFT,
+							 YBD_BLOCK_SECTORS) : 0,
 	};
 	struct ybd_image *image = dev->image;
 	struct block_device **lowers;
@@ -351,14 +365,17 @@ static void device_unlink_sources(struct ybd_device *dev, unsigned int nr)
 		bd_unlink_disk_holder(dev->image->sources[nr]->b.bdev, dev->disk);
 }
 
-static int device_link_sources(struct ybd_device *dev)
+static int device_link_sources(struct ybd_device *dev, struct netlink_ext_ack *extack)
 {
 	unsigned int i;
 	int ret;
 
 	for (i = 0; i < dev->image->nr_sources; i++) {
-		ret = bd_link_disk_holder(dev->image->sources[i]->b.bdev, dev->disk);
+		ret = ybd_link_holder(dev->image->sources[i]->b.bdev, dev->disk);
 		if (ret) {
+			ybd_extack_set(extack, ret == -ENODEV ?
+				       "a source of the image is gone" :
+				       "cannot link the device to its sources");
 			device_unlink_sources(dev, i);
 			return ret;
 		}
@@ -388,14 +405,46 @@ static void device_drain(struct ybd_device *dev)
 		;
 }
 
-/* Remove the disk; afterwards no I/O begins and none is below. */
-static void device_remove_disk(struct ybd_device *dev)
+/* The rest of a detach, when no I/O begins any more. */
+static void device_finish_detach(struct ybd_device *dev)
 {
-	device_unlink_sources(dev, dev->image->nr_sources);
-	del_gendisk(dev->disk);
 	device_drain(dev);
 	device_set_life(dev, YBD_DEVICE_DETACHED);
 	put_disk(dev->disk);
+}
+
+static void detach_work(struct work_struct *work)
+{
+	struct ybd_device *dev = container_of(work, struct ybd_device, detach_work);
+
+	device_finish_detach(dev);
+	complete_all(&dev->detached);
+	ybd_device_put(dev);
+}
+
+/*
+ * Remove the disk and wait for the I/O below, but not for ever: the caller
+ * holds off all of generic netlink, and a lower that does not answer may hold
+ * I/O for minutes. The rest is done without the caller then.
+ */
+static int device_remove_disk(struct ybd_device *dev, struct netlink_ext_ack *extack)
+{
+	long left;
+
+	device_unlink_sources(dev, dev->image->nr_sources);
+	del_gendisk(dev->disk);
+	if (device_drained(dev)) {
+		device_finish_detach(dev);
+		return 0;
+	}
+	refcount_inc(&dev->ref);
+	queue_work(ybd_wq, &dev->detach_work);
+	left = wait_for_completion_killable_timeout(&dev->detached,
+						    DETACH_SECONDS * HZ);
+	if (left > 0)
+		return 0;
+	NL_SET_ERR_MSG(extack, "new I/O fails, but I/O below has not ended yet: the detach goes on by itself");
+	return left ? -EINTR : -EINPROGRESS;
 }
 
 /**
@@ -437,7 +486,7 @@ struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
 		ybd_device_put(dev);
 		goto err_put;
 	}
-	ret = device_link_sources(dev);
+	ret = device_link_sources(dev, extack);
 	if (ret)
 		goto err_del;
 	device_set_life(dev, YBD_DEVICE_LIVE);
@@ -480,7 +529,9 @@ static int device_claim_detach(struct ybd_device *dev, struct netlink_ext_ack *e
  * that were sent without a hook (iostats off): those touch nothing but the
  * source, which stays open until the last close. May sleep.
  *
- * Return: 0, -EBUSY while it is open, or -ENODEV when it is gone already.
+ * Return: 0, -EBUSY while it is open, -ENODEV when it is gone already, or
+ * -EINPROGRESS (-EINTR after a signal) when the I/O below takes too long: new
+ * I/O fails, and the rest is done when it has ended.
  */
 int ybd_device_detach(struct ybd_device *dev, bool force, struct netlink_ext_ack *extack)
 {
@@ -499,14 +550,15 @@ int ybd_device_detach(struct ybd_device *dev, bool force, struct netlink_ext_ack
 	mutex_unlock(&disk->open_mutex);
 	if (busy) {
 		NL_SET_ERR_MSG(extack, "device is open");
-		device_set_life(dev, YBD_DEVICE_LIVE);
+		mutex_lock(&ybd_registry_lock);
+		dev->life = YBD_DEVICE_LIVE;
+		mutex_unlock(&ybd_registry_lock);
 		return -EBUSY;
 	}
 	/* Without this del_gendisk() would first write everything back. */
 	if (force)
 		blk_mark_disk_dead(disk);
-	device_remove_disk(dev);
-	return 0;
+	return device_remove_disk(dev, extack);
 }
 
 /* Register the block major. */

@@ -6,9 +6,11 @@
 #define YBD_DEVICE_H
 
 #include <linux/blkdev.h>
+#include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include "stats.h"
 #include "ybd.h"
 
@@ -39,6 +41,8 @@ enum ybd_device_life {
  * @nr_sectors: virtual size; the disk forgets it when it is removed
  * @draining: tells completions to wake @drained; written once
  * @drained: woken when an I/O ends while @draining
+ * @detach_work: the rest of a detach that takes long; holds a reference
+ * @detached: completed by @detach_work
  * @ref: the disk, requests under way
  * @life: protected by ybd_registry_lock
  * @detaching: refuse opens; protected by disk->open_mutex
@@ -56,6 +60,8 @@ struct ybd_device {
 	sector_t		nr_sectors;
 	bool			draining;
 	wait_queue_head_t	drained;
+	struct work_struct	detach_work;
+	struct completion	detached;
 	refcount_t		ref;
 	enum ybd_device_life	life;
 	bool			detaching;

@@ -35,10 +35,14 @@ struct ybd_image *ybd_image_alloc(unsigned int nr_sources)
 {
 	struct ybd_image *image;
 
-	image = kzalloc(struct_size(image, sources, nr_sources), GFP_KERNEL);
-	if (!image)
+	/* Netlink alone does not keep the module from being unloaded. */
+	if (!try_module_get(THIS_MODULE))
 		return NULL;
-	__module_get(THIS_MODULE);
+	image = kzalloc(struct_size(image, sources, nr_sources), GFP_KERNEL);
+	if (!image) {
+		module_put(THIS_MODULE);
+		return NULL;
+	}
 	refcount_set(&image->ref, 1);
 	INIT_HLIST_NODE(&image->name_node);
 	return image;
@@ -140,7 +144,7 @@ int ybd_image_read_map(struct ybd_image *image, int map_fd, u32 nr,
 			    sizes, image->nr_sources, &err);
 	if (ret && err.reason) {
 		ybd_extack_set(extack, err.reason);
-		pr_err("%s: extent %u (start %llu, phys %llu, len %llu, source %u): %s\n",
+		pr_err_ratelimited("%s: extent %u (start %llu, phys %llu, len %llu, source %u): %s\n",
 		       image->name, err.index, rec[err.index].start, rec[err.index].phys,
 		       rec[err.index].len, rec[err.index].source, err.reason);
 	}

@@ -18,6 +18,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #define GFP_KERNEL_ACCOUNT	0
+#define __GFP_NOWARN		0
 #define U32_MAX			UINT32_MAX
 #define U16_MAX			UINT16_MAX
 #define SZ_1M			(1U << 20)

@@ -43,10 +43,60 @@ struct io_hook {
 	bool			acct;
 };
 
+/**
+ * struct io_hook_stash - hooks at hand on one CPU
+ * @nr: entries of @hook
+ * @hook: free hooks
+ *
+ * Used with interrupts off. Spares each I/O the way through mempool and slab.
+ */
+struct io_hook_stash {
+	unsigned int	nr;
+	struct io_hook	*hook[30];
+};
+
+static DEFINE_PER_CPU(struct io_hook_stash, io_hook_stash);
 static struct kmem_cache *io_hook_cache;
 static mempool_t io_hook_pool;
-/* Splits of all devices; ybd never stands on ybd, so one reserve will do. */
+/* Splits of all devices: a ybd device is no source, so one reserve will do. */
 static struct bio_set io_split_set;
+
+static struct io_hook *io_hook_alloc(gfp_t gfp)
+{
+	struct io_hook_stash *stash;
+	struct io_hook *hook = NULL;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	stash = this_cpu_ptr(&io_hook_stash);
+	if (likely(stash->nr))
+		hook = stash->hook[--stash->nr];
+	local_irq_restore(flags);
+	return hook ?: mempool_alloc(&io_hook_pool, gfp);
+}
+
+static void io_hook_free(struct io_hook *hook)
+{
+	struct io_hook_stash *stash;
+	unsigned long flags;
+
+	/*
+	 * The reserve is refilled first: somebody may be waiting for it. With
+	 * KASAN every hook goes back, so that a use after the end is seen.
+	 */
+	if (!IS_ENABLED(CONFIG_KASAN) &&
+	    likely(READ_ONCE(io_hook_pool.curr_nr) >= HOOK_RESERVE)) {
+		local_irq_save(flags);
+		stash = this_cpu_ptr(&io_hook_stash);
+		if (likely(stash->nr < ARRAY_SIZE(stash->hook))) {
+			stash->hook[stash->nr++] = hook;
+			hook = NULL;
+		}
+		local_irq_restore(flags);
+	}
+	if (unlikely(hook))
+		mempool_free(hook, &io_hook_pool);
+}
 
 static void io_hook_end(struct bio *bio)
 {
@@ -57,10 +107,10 @@ static void io_hook_end(struct bio *bio)
 	bio->bi_private = hook->private;
 	if (hook->acct)
 		ybd_acct_end(dev->disk->part0, hook->op, hook->sectors, hook->start);
-	mempool_free(hook, &io_hook_pool);
+	io_hook_free(hook);
 	ybd_device_io_end(dev);
-	if (bio->bi_end_io)
-		bio->bi_end_io(bio);
+	/* Not ->bi_end_io(): that of a chained bio must not be called. */
+	bio_endio(bio);
 }
 
 /*
@@ -83,7 +133,7 @@ static gfp_t io_gfp(const struct bio *bio)
 static bool io_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
 		    bool acct)
 {
-	struct io_hook *hook = mempool_alloc(&io_hook_pool, io_gfp(bio));
+	struct io_hook *hook = io_hook_alloc(io_gfp(bio));
 
 	if (unlikely(!hook))
 		return false;
@@ -94,7 +144,7 @@ static bool io_hook(struct ybd_device *dev, struct bio *bio, unsigned int sector
 	hook->op = bio_op(bio);
 	hook->acct = acct;
 	if (acct)
-		hook->start = ybd_acct_start(dev->disk->part0, hook->op, sectors);
+		hook->start = ybd_acct_start(dev->disk->part0, hook->op, sectors, jiffies);
 	ybd_device_io_begin(dev);
 	bio->bi_end_io = io_hook_end;
 	bio->bi_private = hook;
@@ -102,13 +152,15 @@ static bool io_hook(struct ybd_device *dev, struct bio *bio, unsigned int sector
 }
 
 /* With iostats off, I/O and sectors are still counted, without a hook. */
-static void io_count(struct ybd_device *dev, enum req_op op, unsigned int sectors)
+static __always_inline void io_count(struct ybd_device *dev, enum req_op op,
+				     unsigned int sectors)
 {
+	struct block_device *part = dev->disk->part0;
 	const int sgrp = op_stat_group(op);
 
 	part_stat_lock();
-	part_stat_inc(dev->disk->part0, ios[sgrp]);
-	part_stat_add(dev->disk->part0, sectors[sgrp], sectors);
+	part_stat_inc(part, ios[sgrp]);
+	part_stat_add(part, sectors[sgrp], sectors);
 	part_stat_unlock();
 }
 
@@ -125,7 +177,7 @@ static void io_read_done(struct ybd_device *dev, struct bio *bio, unsigned int s
 		;
 	} else if (blk_queue_io_stat(dev->disk->queue)) {
 		unsigned long start = ybd_acct_start(dev->disk->part0, REQ_OP_READ,
-						     sectors);
+						     sectors, jiffies);
 
 		ybd_acct_end(dev->disk->part0, REQ_OP_READ, sectors, start);
 	} else {
@@ -223,6 +275,11 @@ static void io_read(struct ybd_device *dev, struct bio *bio)
 	source = dev->image->sources[run.source];
 	if (unlikely(source->block_mask > dev->block_mask))
 		bounce = io_needs_bounce(bio, source, &run);
+	/* Before it is counted: it will come again. */
+	if (bounce && bio->bi_opf & REQ_NOWAIT) {
+		io_would_block(dev, bio);
+		return;
+	}
 
 	if (!rest) {
 		if (acct || bounce || run.nr < bio_sectors(bio)) {
@@ -233,10 +290,6 @@ static void io_read(struct ybd_device *dev, struct bio *bio)
 		}
 		if (!acct)
 			io_count(dev, REQ_OP_READ, sectors);
-	}
-	if (bounce && bio->bi_opf & REQ_NOWAIT) {
-		io_would_block(dev, bio);
-		return;
 	}
 	if (run.nr < bio_sectors(bio)) {
 		struct bio *front = io_split(dev, bio, run.nr);
@@ -269,33 +322,36 @@ static void io_write(struct ybd_device *dev, struct bio *bio)
 	unsigned int sectors = bio_sectors(bio);
 	enum req_op op = bio_op(bio);
 	bool acct = blk_queue_io_stat(dev->disk->queue);
-	unsigned long start = 0;
+	unsigned long start = jiffies;
 	blk_status_t status;
-	bool hooked = false;
+	bool hooked;
 
+	/* An empty flush, where user space turned the write cache on. */
+	if (unlikely(!sectors)) {
+		bio_endio(bio);
+		return;
+	}
 	if (unlikely(!dev->ram)) {
 		bio_io_error(bio);
 		return;
 	}
-	if ((bio->bi_iter.bi_sector | sectors) & (YBD_BLOCK_SECTORS - 1)) {
-		hooked = io_hook(dev, bio, sectors, acct);
-		if (!hooked) {
-			io_would_block(dev, bio);
-			return;
-		}
-	} else if (acct) {
-		start = ybd_acct_start(dev->disk->part0, op, sectors);
-	}
-	if (!acct)
-		io_count(dev, op, sectors);
+	/* Only a part of a block can be left to the workqueue, NOWAIT never. */
+	hooked = (bio->bi_iter.bi_sector | sectors) & (YBD_BLOCK_SECTORS - 1) &&
+		 !(bio->bi_opf & REQ_NOWAIT);
+	if (hooked)
+		io_hook(dev, bio, sectors, acct);
 
 	status = op == REQ_OP_WRITE ? ybd_ram_write(dev, bio) : ybd_ram_zero(dev, bio);
 
-	if (acct && !hooked)
-		ybd_acct_end(dev->disk->part0, op, sectors, start);
 	if (unlikely(status == BLK_STS_AGAIN)) {
 		io_would_block(dev, bio);
 		return;
+	}
+	if (!acct) {
+		io_count(dev, op, sectors);
+	} else if (!hooked) {
+		start = ybd_acct_start(dev->disk->part0, op, sectors, start);
+		ybd_acct_end(dev->disk->part0, op, sectors, start);
 	}
 	if (unlikely(status))
 		bio->bi_status = status;
@@ -353,8 +409,21 @@ err_cache:
 	return ret;
 }
 
+static void io_hook_drain_stashes(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct io_hook_stash *stash = per_cpu_ptr(&io_hook_stash, cpu);
+
+		while (stash->nr)
+			mempool_free(stash->hook[--stash->nr], &io_hook_pool);
+	}
+}
+
 void ybd_io_exit(void)
 {
+	io_hook_drain_stashes();
 	bioset_exit(&io_split_set);
 	mempool_exit(&io_hook_pool);
 	kmem_cache_destroy(io_hook_cache);

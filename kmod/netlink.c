@@ -49,6 +49,9 @@ static int require(struct genl_info *info, int attr, const char *what)
 
 /* -------- filling in answers -------- */
 
+/* More than fill_source() puts: two names and seven numbers. */
+#define SOURCE_ROOM	(2 * NLA_HDRLEN + YBD_SOURCE_NAME_LEN + BDEVNAME_SIZE + 128)
+
 static int fill_source(struct sk_buff *skb, const struct ybd_source *source, int type,
 		       unsigned int images)
 {
@@ -71,9 +74,10 @@ static int fill_source(struct sk_buff *skb, const struct ybd_source *source, int
 	return 0;
 }
 
-static int fill_image(struct sk_buff *skb, const struct ybd_image *image)
+/* All but the sources: the first message of a dump may be small. */
+static int fill_image_brief(struct sk_buff *skb, const void *object)
 {
-	unsigned int i;
+	const struct ybd_image *image = object;
 
 	if (nla_put_u32(skb, YBD_A_IMAGE_ID, image->id) ||
 	    nla_put_string(skb, YBD_A_IMAGE_NAME, image->name) ||
@@ -92,6 +96,16 @@ static int fill_image(struct sk_buff *skb, const struct ybd_image *image)
 	    nla_put_u64_64bit(skb, YBD_A_IMAGE_MAPPED_BYTES,
 			      image->map.mapped << SECTOR_SHIFT, 0) ||
 	    nla_put_u32(skb, YBD_A_IMAGE_DEVICES, image->devices))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int fill_image(struct sk_buff *skb, const void *object)
+{
+	const struct ybd_image *image = object;
+	unsigned int i;
+
+	if (fill_image_brief(skb, image))
 		return -EMSGSIZE;
 	for (i = 0; i < image->nr_sources; i++)
 		if (fill_source(skb, image->sources[i], YBD_A_IMAGE_SOURCE, 0))
@@ -122,8 +136,9 @@ static int fill_stats(struct sk_buff *skb, const struct ybd_device *dev)
 	return 0;
 }
 
-static int fill_device(struct sk_buff *skb, const struct ybd_device *dev)
+static int fill_device(struct sk_buff *skb, const void *object)
 {
+	const struct ybd_device *dev = object;
 	unsigned int openers = dev->disk ? disk_openers(dev->disk) : 0;
 	char disk_name[DISK_NAME_LEN];
 
@@ -155,62 +170,60 @@ static int fill_device(struct sk_buff *skb, const struct ybd_device *dev)
 
 typedef int (*fill_fn)(struct sk_buff *skb, const void *object);
 
-static int fill_image_any(struct sk_buff *skb, const void *object)
-{
-	return fill_image(skb, object);
-}
-
-static int fill_device_any(struct sk_buff *skb, const void *object)
-{
-	return fill_device(skb, object);
-}
-
 /* Room for an image with all its sources; others are smaller. */
 static size_t answer_size(unsigned int nr_sources)
 {
-	return NLMSG_GOODSIZE + nr_sources * 512;
+	return NLMSG_GOODSIZE + nr_sources * SOURCE_ROOM;
 }
 
 /* The caller holds ybd_registry_lock. */
-static struct sk_buff *build_message(u32 portid, u32 seq, u8 cmd, size_t size,
-				     fill_fn fill, const void *object)
+static int fill_message(struct sk_buff *skb, u32 portid, u32 seq, u8 cmd, fill_fn fill,
+			const void *object)
 {
-	struct sk_buff *skb = genlmsg_new(size, GFP_KERNEL);
-	void *hdr;
+	void *hdr = genlmsg_put(skb, portid, seq, &ybd_family, 0, cmd);
 
-	if (!skb)
-		return NULL;
-	hdr = genlmsg_put(skb, portid, seq, &ybd_family, 0, cmd);
-	if (!hdr || fill(skb, object)) {
-		nlmsg_free(skb);
-		return NULL;
-	}
+	if (!hdr || fill(skb, object))
+		return -EMSGSIZE;
 	genlmsg_end(skb, hdr);
-	return skb;
+	return 0;
 }
 
-static int reply(struct genl_info *info, u8 cmd, size_t size, fill_fn fill,
+/*
+ * Answer in @skb, from genlmsg_new(answer_size()) and consumed. Whoever makes
+ * something allocates it before, so that what was made cannot go unanswered.
+ */
+static int reply(struct sk_buff *skb, struct genl_info *info, u8 cmd, fill_fn fill,
 		 const void *object)
 {
-	struct sk_buff *skb;
+	int ret;
 
 	mutex_lock(&ybd_registry_lock);
-	skb = build_message(info->snd_portid, info->snd_seq, cmd, size, fill, object);
+	ret = fill_message(skb, info->snd_portid, info->snd_seq, cmd, fill, object);
 	mutex_unlock(&ybd_registry_lock);
-	return skb ? genlmsg_reply(skb, info) : -ENOMEM;
+	if (ret) {
+		nlmsg_free(skb);
+		return ret;
+	}
+	return genlmsg_reply(skb, info);
 }
 
 /* Events inform: one that cannot be sent is lost. */
 static void notify(u8 cmd, size_t size, fill_fn fill, const void *object)
 {
 	struct sk_buff *skb;
+	int ret;
 
 	if (!genl_has_listeners(&ybd_family, &init_net, YBD_NLGRP_EVENTS))
 		return;
+	skb = genlmsg_new(size, GFP_KERNEL);
+	if (!skb)
+		return;
 	mutex_lock(&ybd_registry_lock);
-	skb = build_message(0, 0, cmd, size, fill, object);
+	ret = fill_message(skb, 0, 0, cmd, fill, object);
 	mutex_unlock(&ybd_registry_lock);
-	if (skb)
+	if (ret)
+		nlmsg_free(skb);
+	else
 		genlmsg_multicast(&ybd_family, skb, 0, YBD_NLGRP_EVENTS, GFP_KERNEL);
 }
 
@@ -432,6 +445,17 @@ static int image_check_alignment(struct ybd_image *image, struct netlink_ext_ack
 	return 0;
 }
 
+/* It is shown in sysfs and in the log. */
+static bool name_is_printable(const char *name)
+{
+	const char *c;
+
+	for (c = name; *c; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f)
+			return false;
+	return *name;
+}
+
 static int image_set_attrs(struct ybd_image *image, struct genl_info *info)
 {
 	u32 block = nla_get_u32(info->attrs[YBD_A_IMAGE_LOGICAL_BLOCK_SIZE]);
@@ -453,9 +477,9 @@ static int image_set_attrs(struct ybd_image *image, struct genl_info *info)
 				    "extent-count: more than 16777216");
 		return -E2BIG;
 	}
-	if (!*attr_str(info->attrs[YBD_A_IMAGE_NAME])) {
+	if (!name_is_printable(attr_str(info->attrs[YBD_A_IMAGE_NAME]))) {
 		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[YBD_A_IMAGE_NAME],
-				    "name: expected at least one character");
+				    "name: expected printable characters without spaces");
 		return -EINVAL;
 	}
 	image->nr_sectors = size >> SECTOR_SHIFT;
@@ -486,6 +510,7 @@ int ybd_nl_image_load_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	unsigned int nr_sources = count_sources(info);
 	struct ybd_image *image;
+	struct sk_buff *msg;
 	int ret;
 
 	ret = check_permission(skb, info->extack) ?: image_require(info);
@@ -498,6 +523,11 @@ int ybd_nl_image_load_doit(struct sk_buff *skb, struct genl_info *info)
 	image = ybd_image_alloc(nr_sources);
 	if (!image)
 		return -ENOMEM;
+	msg = genlmsg_new(answer_size(nr_sources), GFP_KERNEL);
+	if (!msg) {
+		ybd_image_put(image);
+		return -ENOMEM;
+	}
 	ret = image_set_attrs(image, info) ?:
 	      image_add_sources(image, info) ?:
 	      ybd_image_read_map(image, nla_get_s32(info->attrs[YBD_A_IMAGE_MAP_FD]),
@@ -505,11 +535,12 @@ int ybd_nl_image_load_doit(struct sk_buff *skb, struct genl_info *info)
 				 info->extack) ?:
 	      image_check_alignment(image, info->extack) ?:
 	      ybd_image_register(image, info->extack);
-	if (!ret) {
-		notify(YBD_CMD_IMAGE_LOADED_NTF, answer_size(nr_sources), fill_image_any,
+	if (ret) {
+		nlmsg_free(msg);
+	} else {
+		notify(YBD_CMD_IMAGE_LOADED_NTF, answer_size(nr_sources), fill_image,
 		       image);
-		ret = reply(info, YBD_CMD_IMAGE_LOAD, answer_size(nr_sources),
-			    fill_image_any, image);
+		ret = reply(msg, info, YBD_CMD_IMAGE_LOAD, fill_image, image);
 	}
 	ybd_image_put(image);
 	return ret;
@@ -529,7 +560,7 @@ int ybd_nl_image_unload_doit(struct sk_buff *skb, struct genl_info *info)
 	ret = ybd_image_unload(image, info->extack);
 	if (!ret)
 		notify(YBD_CMD_IMAGE_UNLOADED_NTF, answer_size(image->nr_sources),
-		       fill_image_any, image);
+		       fill_image, image);
 	ybd_image_put(image);
 	return ret;
 }
@@ -537,6 +568,7 @@ int ybd_nl_image_unload_doit(struct sk_buff *skb, struct genl_info *info)
 int ybd_nl_image_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ybd_image *image;
+	struct sk_buff *msg;
 	int ret;
 
 	ret = check_permission(skb, info->extack);
@@ -545,8 +577,8 @@ int ybd_nl_image_get_doit(struct sk_buff *skb, struct genl_info *info)
 	image = image_get(info, YBD_A_IMAGE_ID, YBD_A_IMAGE_NAME);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
-	ret = reply(info, YBD_CMD_IMAGE_GET, answer_size(image->nr_sources),
-		    fill_image_any, image);
+	msg = genlmsg_new(answer_size(image->nr_sources), GFP_KERNEL);
+	ret = msg ? reply(msg, info, YBD_CMD_IMAGE_GET, fill_image, image) : -ENOMEM;
 	ybd_image_put(image);
 	return ret;
 }
@@ -600,7 +632,7 @@ static const void *next_image(unsigned long *id)
 
 int ybd_nl_image_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	return dump_all(skb, cb, YBD_CMD_IMAGE_GET, fill_image_any, next_image);
+	return dump_all(skb, cb, YBD_CMD_IMAGE_GET, fill_image_brief, next_image);
 }
 
 /* -------- devices -------- */
@@ -657,6 +689,7 @@ int ybd_nl_device_create_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ybd_device_config config;
 	struct ybd_image *image;
 	struct ybd_device *dev;
+	struct sk_buff *msg;
 	int ret;
 
 	ret = check_permission(skb, info->extack) ?: REQUIRE(info, YBD_A_DEVICE_NAME);
@@ -665,13 +698,20 @@ int ybd_nl_device_create_doit(struct sk_buff *skb, struct genl_info *info)
 	image = image_get(info, YBD_A_DEVICE_IMAGE_ID, YBD_A_DEVICE_IMAGE_NAME);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
+	msg = genlmsg_new(answer_size(0), GFP_KERNEL);
+	if (!msg) {
+		ybd_image_put(image);
+		return -ENOMEM;
+	}
 	device_config(&config, info, image);
 	dev = ybd_device_create(&config, info->extack);
 	ybd_image_put(image);
-	if (IS_ERR(dev))
+	if (IS_ERR(dev)) {
+		nlmsg_free(msg);
 		return PTR_ERR(dev);
-	notify(YBD_CMD_DEVICE_CREATED_NTF, answer_size(0), fill_device_any, dev);
-	ret = reply(info, YBD_CMD_DEVICE_CREATE, answer_size(0), fill_device_any, dev);
+	}
+	notify(YBD_CMD_DEVICE_CREATED_NTF, answer_size(0), fill_device, dev);
+	ret = reply(msg, info, YBD_CMD_DEVICE_CREATE, fill_device, dev);
 	ybd_device_put(dev);
 	return ret;
 }
@@ -692,7 +732,7 @@ int ybd_nl_device_detach_doit(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(dev);
 	ret = ybd_device_detach(dev, flags & YBD_DETACH_FLAGS_FORCE, info->extack);
 	if (!ret)
-		notify(YBD_CMD_DEVICE_DETACHED_NTF, answer_size(0), fill_device_any, dev);
+		notify(YBD_CMD_DEVICE_DETACHED_NTF, answer_size(0), fill_device, dev);
 	ybd_device_put(dev);
 	return ret;
 }
@@ -700,6 +740,7 @@ int ybd_nl_device_detach_doit(struct sk_buff *skb, struct genl_info *info)
 int ybd_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ybd_device *dev;
+	struct sk_buff *msg;
 	int ret;
 
 	ret = check_permission(skb, info->extack);
@@ -708,7 +749,8 @@ int ybd_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info)
 	dev = device_get(info);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	ret = reply(info, YBD_CMD_DEVICE_GET, answer_size(0), fill_device_any, dev);
+	msg = genlmsg_new(answer_size(0), GFP_KERNEL);
+	ret = msg ? reply(msg, info, YBD_CMD_DEVICE_GET, fill_device, dev) : -ENOMEM;
 	ybd_device_put(dev);
 	return ret;
 }
@@ -725,7 +767,7 @@ static const void *next_device(unsigned long *id)
 
 int ybd_nl_device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	return dump_all(skb, cb, YBD_CMD_DEVICE_GET, fill_device_any, next_device);
+	return dump_all(skb, cb, YBD_CMD_DEVICE_GET, fill_device, next_device);
 }
 
 /* -------- the family -------- */

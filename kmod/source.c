@@ -19,36 +19,28 @@ static u32 ybd_source_next_id;
 /* All claims carry this holder, so that images may share a source. */
 static int ybd_holder;
 
-/* The block device behind a descriptor of the caller, checked for mode. */
-static int source_dev(int fd, dev_t *dev, struct netlink_ext_ack *extack)
+/* May this open file be a source? */
+static int source_check(struct file *file, struct netlink_ext_ack *extack)
 {
-	struct file *file = fget(fd);
-	struct inode *inode;
-	int ret = -EINVAL;
+	struct inode *inode = file->f_mapping->host;
 
-	if (!file) {
-		NL_SET_ERR_MSG(extack, "source: fd is not an open descriptor");
-		return -EBADF;
-	}
-	inode = file->f_mapping->host;
 	if (!S_ISBLK(inode->i_mode)) {
 		NL_SET_ERR_MSG(extack, "source: fd is not a block device");
-		ret = -ENOTBLK;
-	} else if (!(file->f_mode & FMODE_READ)) {
-		NL_SET_ERR_MSG(extack, "source: fd is not open for reading");
-		ret = -EACCES;
-	} else if (ybd_disk_is_ours(I_BDEV(inode)->bd_disk)) {
-		NL_SET_ERR_MSG(extack, "source: a ybd device cannot be a source");
-		ret = -ELOOP;
-	} else {
-		*dev = I_BDEV(inode)->bd_dev;
-		ret = 0;
+		return -ENOTBLK;
 	}
-	fput(file);
-	return ret;
+	if (!(file->f_mode & FMODE_READ)) {
+		NL_SET_ERR_MSG(extack, "source: fd is not open for reading");
+		return -EACCES;
+	}
+	if (ybd_disk_is_ours(I_BDEV(inode)->bd_disk)) {
+		NL_SET_ERR_MSG(extack, "source: a ybd device cannot be a source");
+		return -ELOOP;
+	}
+	return 0;
 }
 
-static struct ybd_source *source_open(dev_t dev, const char *name,
+/* Open and claim @bdev for ourselves. */
+static struct ybd_source *source_open(struct block_device *bdev, const char *name,
 				      struct netlink_ext_ack *extack)
 {
 	struct ybd_source *source;
@@ -57,12 +49,18 @@ static struct ybd_source *source_open(dev_t dev, const char *name,
 	source = kzalloc(sizeof(*source), GFP_KERNEL);
 	if (!source)
 		return ERR_PTR(-ENOMEM);
-	ret = ybd_bdev_open(&source->b, dev, &ybd_holder);
+	ret = ybd_bdev_open(&source->b, bdev->bd_dev, &ybd_holder);
 	if (ret) {
 		ybd_extack_set(extack, ret == -EBUSY ?
 			       "source: claimed by somebody else" :
 			       "source: cannot be opened");
 		goto err_free;
+	}
+	/* It is opened by number, which another disk may have by now. */
+	if (source->b.bdev != bdev) {
+		NL_SET_ERR_MSG(extack, "source: the device behind fd is gone");
+		ret = -ENODEV;
+		goto err_close;
 	}
 	if (bdev_is_zoned(source->b.bdev)) {
 		NL_SET_ERR_MSG(extack, "source: zoned devices are not supported");
@@ -98,21 +96,27 @@ err_free:
 struct ybd_source *ybd_source_get_fd(int fd, const char *name,
 				     struct netlink_ext_ack *extack)
 {
+	struct file *file = fget(fd);
 	struct ybd_source *source;
-	dev_t dev;
+	struct block_device *bdev;
 	int ret;
 
-	ret = source_dev(fd, &dev, extack);
-	if (ret)
+	if (!file) {
+		NL_SET_ERR_MSG(extack, "source: fd is not an open descriptor");
+		return ERR_PTR(-EBADF);
+	}
+	ret = source_check(file, extack);
+	if (ret) {
+		fput(file);
 		return ERR_PTR(ret);
+	}
+	bdev = I_BDEV(file->f_mapping->host);
 
 	mutex_lock(&ybd_source_lock);
-	list_for_each_entry(source, &ybd_sources, node) {
-		/* A number can be taken over by another disk after removal. */
-		if (source->b.bdev->bd_dev == dev && disk_live(source->b.bdev->bd_disk))
+	list_for_each_entry(source, &ybd_sources, node)
+		if (source->b.bdev == bdev)
 			goto out;
-	}
-	source = source_open(dev, name, extack);
+	source = source_open(bdev, name, extack);
 	if (IS_ERR(source))
 		goto out_unlock;
 	source->id = ++ybd_source_next_id;
@@ -121,6 +125,7 @@ out:
 	source->images++;
 out_unlock:
 	mutex_unlock(&ybd_source_lock);
+	fput(file);
 	return source;
 }
 

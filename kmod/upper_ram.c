@@ -71,11 +71,13 @@ struct ybd_ram {
 /**
  * struct ram_request - how one bio may allocate, and what it has in hand
  * @dev: the device
+ * @hint: a discard, which may as well not be done
  * @gfp: for pages and chunks
  * @spare: pages allocated and charged beforehand, linked by page_private
  */
 struct ram_request {
 	struct ybd_device	*dev;
+	bool			hint;
 	gfp_t			gfp;
 	struct page		*spare;
 };
@@ -86,12 +88,15 @@ static void ram_request_init(struct ram_request *req, struct ybd_device *dev,
 			     const struct bio *bio)
 {
 	req->dev = dev;
+	req->hint = bio_op(bio) == REQ_OP_DISCARD;
 	req->spare = NULL;
 	if (bio->bi_opf & REQ_NOWAIT)
-		req->gfp = GFP_NOWAIT | __GFP_NOWARN;
+		req->gfp = GFP_NOWAIT;
 	else
 		/* Tries hard, but fails rather than have anything killed. */
-		req->gfp = GFP_NOIO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
+		req->gfp = GFP_NOIO | __GFP_RETRY_MAYFAIL;
+	/* Not even for those who free memory: these pages are not given back. */
+	req->gfp |= __GFP_NOWARN | __GFP_NOMEMALLOC;
 	if (dev->ram->memcg)
 		req->gfp |= __GFP_ACCOUNT;
 }
@@ -99,10 +104,14 @@ static void ram_request_init(struct ram_request *req, struct ybd_device *dev,
 /* Take @bytes of the bound. */
 static bool ram_charge(struct ybd_ram *ram, unsigned int bytes)
 {
-	if (atomic64_add_return(bytes, &ram->used) <= ram->limit)
-		return true;
-	atomic64_sub(bytes, &ram->used);
-	return false;
+	s64 used = atomic64_read(&ram->used);
+
+	/* Never above the bound, or one that fails would make others fail. */
+	do {
+		if (used + bytes > ram->limit)
+			return false;
+	} while (!atomic64_try_cmpxchg(&ram->used, &used, used + bytes));
+	return true;
 }
 
 static void ram_uncharge(struct ybd_ram *ram, unsigned int bytes)
@@ -112,7 +121,8 @@ static void ram_uncharge(struct ybd_ram *ram, unsigned int bytes)
 
 static blk_status_t ram_no_space(struct ram_request *req)
 {
-	ybd_stat_inc(req->dev->pcpu, YBD_STAT_NO_SPACE);
+	if (!req->hint)
+		ybd_stat_inc(req->dev->pcpu, YBD_STAT_NO_SPACE);
 	return BLK_STS_NOSPC;
 }
 
@@ -385,8 +395,13 @@ static blk_status_t ram_first_write(struct ram_request *req, struct ram_chunk *c
 	struct page *page;
 
 	page = ram_page_alloc(req, &status);
-	if (!page)
-		return status;
+	if (!page) {
+		/* The last room may have gone to a write of the same block. */
+		if (!ram_overwrite(chunk, index, bio, iter, offset, len))
+			return status;
+		ybd_stat_inc(req->dev->pcpu, YBD_STAT_OVERWRITES);
+		return BLK_STS_OK;
+	}
 	for (;;) {
 		if (base)
 			memcpy_to_page(page, 0, base, YBD_BLOCK_SIZE);
@@ -500,6 +515,9 @@ blk_status_t ybd_ram_write(struct ybd_device *dev, struct bio *bio)
 		unsigned int len = min(YBD_BLOCK_SIZE - offset, bio->bi_iter.bi_size);
 
 		status = ram_write_block(&req, bio, offset, len);
+		/* Nobody has cut the bio to size. */
+		if (gfpflags_allow_blocking(req.gfp))
+			cond_resched();
 	}
 	ram_free_list(dev->ram, req.spare);
 	return status;
@@ -588,7 +606,7 @@ static blk_status_t ram_zero_blocks(struct ram_request *req, sector_t block,
 	struct ybd_device *dev = req->dev;
 	blk_status_t status = BLK_STS_OK;
 	struct ram_chunk *chunk;
-	struct page *list;
+	unsigned int freed;
 
 	chunk = xa_load(&dev->ram->chunks, index);
 	if (xa_is_value(chunk))
@@ -605,8 +623,9 @@ static blk_status_t ram_zero_blocks(struct ram_request *req, sector_t block,
 		if (!chunk)
 			return status;
 	}
-	list = ram_zero_chunk(dev, chunk, block & (CHUNK_BLOCKS - 1), nr);
-	ybd_stat_add(dev->pcpu, YBD_STAT_FREED, ram_free_list(dev->ram, list));
+	freed = ram_free_list(dev->ram, ram_zero_chunk(dev, chunk,
+						       block & (CHUNK_BLOCKS - 1), nr));
+	ybd_stat_add(dev->pcpu, YBD_STAT_FREED, freed);
 	return BLK_STS_OK;
 }
 
@@ -645,8 +664,11 @@ blk_status_t ybd_ram_zero(struct ybd_device *dev, struct bio *bio)
 		}
 		nr = min_t(unsigned int, nr, CHUNK_BLOCKS - (block & (CHUNK_BLOCKS - 1)));
 		status = ram_zero_blocks(&req, block, nr);
+		/* A full upper must not keep what can be freed further on. */
+		if (discard && status == BLK_STS_NOSPC)
+			status = BLK_STS_OK;
 		bio_advance(bio, nr * YBD_BLOCK_SIZE);
-		if (!(bio->bi_opf & REQ_NOWAIT))
+		if (gfpflags_allow_blocking(req.gfp))
 			cond_resched();
 	}
 	return status;

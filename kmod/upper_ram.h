@@ -7,6 +7,9 @@
 
 #include <linux/blk_types.h>
 
+/* Less would not hold one block and its index. */
+#define YBD_RAM_MIN_LIMIT	8192
+
 struct netlink_ext_ack;
 struct ybd_device;
 struct ybd_ram;
