@@ -62,7 +62,7 @@ static void read_ids(const char *dir, struct ybd_nvme_ns *ns)
 	/* without a uuid, the kernel shows the nguid in its place */
 	if (is_nil(uuid) || !strcmp(uuid, ns->nguid))
 		return;
-	for (i = 0; buf[i] && i < sizeof(ns->uuid) - 1; i++)
+	for (i = 0; i < sizeof(ns->uuid) - 1 && buf[i]; i++)
 		ns->uuid[i] = tolower((unsigned char)buf[i]);
 }
 

@@ -90,7 +90,7 @@ enum opt_type {
 
 /**
  * struct opt_list - the values of an option that may be given several times
- * @v: in the order of the command line; in memory that is never freed
+ * @v: in the order of the command line; to be freed
  * @n: how many
  */
 struct opt_list {

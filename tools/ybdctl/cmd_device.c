@@ -219,14 +219,15 @@ int cmd_create(const struct cmd *cmd, int argc, char **argv)
 			"Memory cgroup that pays for --ram."),
 		OPT_END
 	};
+	int code;
 
 	layers_init(&c.layers);
 	cmd_parse(cmd, opts, argc, argv, 1, 1);
 	create_check(&c, argv[0]);
 	create_layers(&c);
-	if (c.pool || c.vol)
-		return no_pools(&c);
-	return create(&c, argv[0]);
+	code = c.pool || c.vol ? no_pools(&c) : create(&c, argv[0]);
+	layers_exit(&c.layers);
+	return code;
 }
 
 int cmd_attach(const struct cmd *cmd, int argc, char **argv)

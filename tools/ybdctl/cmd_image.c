@@ -84,7 +84,9 @@ static int image_load(const struct cmd *cmd, int argc, char **argv)
 		cmd_usage("no layer is given: name an lvol as STORE/LVOL, or use --layer");
 	if (name)
 		check_name(name);
-	return load(&l, name);
+	n = load(&l, name);
+	layers_exit(&l);
+	return n;
 }
 
 /* ---- list, show ---- */
@@ -300,7 +302,9 @@ static int image_verify(const struct cmd *cmd, int argc, char **argv)
 	n = cmd_parse(cmd, l.opts, argc, argv, 1, 2);
 	check_name(argv[0]);
 	layers_finish(&l, n > 1 ? argv[1] : NULL);
-	return verify(&l, argv[0]);
+	n = verify(&l, argv[0]);
+	layers_exit(&l);
+	return n;
 }
 
 const struct cmd cmd_image[] = {

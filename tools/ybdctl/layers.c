@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
+
 #include "layers.h"
 #include "names.h"
 
@@ -19,6 +21,14 @@ void layers_init(struct layers *l)
 	*l = (struct layers){ .unsafe = false };
 	static_assert(sizeof(opts) == sizeof(l->opts), "options");
 	memcpy(l->opts, opts, sizeof(opts));
+}
+
+void layers_exit(struct layers *l)
+{
+	free(l->layer.v);
+	free(l->source.v);
+	free(l->esnap.v);
+	free(l->spec.v);
 }
 
 static void check_esnap(const char *pair)

@@ -27,6 +27,8 @@ struct layers {
 /* Empty, with @l->opts to be put into a table by OPT_MORE(). */
 void layers_init(struct layers *l);
 
+void layers_exit(struct layers *l);
+
 /* Put @base (NULL for none) under the layers, and check all. May end the program. */
 void layers_finish(struct layers *l, const char *base);
 

@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""ybdctl without its kernel module: every command line says what it should.
+
+    tests/cli/commands.py YBDCTL FIXTURES [WRAPPER...]
+
+Prints KTAP. A bad command line has its exit code, exactly one line on stderr
+and nothing on stdout. WRAPPER (valgrind, say) goes in front of each call.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+YBDCTL, FIXTURES = sys.argv[1:3]
+WRAPPER = sys.argv[3:]
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOTFS = os.path.join(FIXTURES, "rootfs.img")
+ESNAP = os.path.join(FIXTURES, "esnap.img")
+LONG = "x" * 64
+
+USAGE, MISSING, DENIED, MODULE, REFUSED = 2, 3, 5, 6, 7
+
+# exit code, command line, what stderr says
+BAD = [
+    (USAGE, "", "a command is missing"),
+    (USAGE, "frob", 'unknown command "frob"'),
+    (USAGE, "--frob", "unknown option --frob"),
+    (USAGE, "-x list", "unknown option -x"),
+    (USAGE, "image", "a command is missing"),
+    (USAGE, "image frob", 'unknown command "frob"'),
+    (USAGE, "store --json", "a command is missing"),
+    (USAGE, "list x", 'unexpected operand "x"'),
+    (USAGE, "list --frob", "unknown option --frob"),
+    (USAGE, "list --frob=1", "unknown option --frob "),
+    (USAGE, "list --js", "unknown option --js"),
+    (USAGE, "list -q=1", "unknown option -q"),
+    (USAGE, "version x", "unexpected operand"),
+    (USAGE, "monitor x", "unexpected operand"),
+    # create
+    (USAGE, "create", "too few operands"),
+    (USAGE, "create a b --image s/l --ro", 'unexpected operand "b"'),
+    (USAGE, "create a", "an image is missing"),
+    (USAGE, "create a --image", "--image needs a value"),
+    (USAGE, "create a --image=", "--image needs a value"),
+    (USAGE, "create a --image s/l", "where do writes go"),
+    (USAGE, "create a --image s/l --ro --ram 1G", "exclude each other"),
+    (USAGE, "create a --image s/l --ro --ro", "--ro is given twice"),
+    (USAGE, "create a --image s/l --image s/m --ro", "--image is given twice"),
+    (USAGE, "create a --image s/l --ro=1", "--ro takes no value"),
+    (USAGE, "create a --image s/l --ram", "--ram needs a value"),
+    (USAGE, "create a --image s/l --ram x", '"x" is no size'),
+    (USAGE, "create a --image s/l --ram 1.5G", '"1.5G" is no size'),
+    (USAGE, "create a --image s/l --ram -1", '"-1" is no size'),
+    (USAGE, "create a --image s/l --ram 99999999T", "is no size"),
+    (USAGE, "create a --image s/l --ram 0", "where do writes go"),
+    (USAGE, "create a --image s/l --ram 4095", "less than a block"),
+    (USAGE, "create a --image s/l --ro --size 1Q", "is no size"),
+    (USAGE, "create a --image s/l --ro --block-size 1024", "neither 512 nor 4096"),
+    (USAGE, "create a --image s/l --ro --cgroup x", "--cgroup is for --ram"),
+    (USAGE, "create a --image s/l --ram 1G --unsafe-writable", "needs --ro"),
+    (USAGE, "create .a --image s/l --ro", "begins with a dot"),
+    (USAGE, "create -- -a --image", "unexpected operand"),
+    (USAGE, "create a/b --image s/l --ro", "only A-Z"),
+    (USAGE, "create %s --image s/l --ro" % LONG, "longer than 63"),
+    (USAGE, "create a --image s/l --ro --image-name " + LONG * 2, "longer than 127"),
+    (USAGE, "create a --image s/l --layer x --ro", 'layer "x"'),
+    (USAGE, "create a --layer file: --ro", "path is missing"),
+    (USAGE, "create a --image s/l --ro --esnap x", "is not UUID=SOURCE"),
+    (REFUSED, "create a --image s/l --pool p", "--pool is not supported"),
+    (REFUSED, "create a --image s/l --volatile", "--volatile is not supported"),
+    (MISSING, "create a --image s/l --ram 1G --cgroup no-such-group", "--cgroup: /sys/fs"),
+    (REFUSED, "attach a", "no pools"),
+    # the others that take names
+    (USAGE, "attach", "too few operands"),
+    (USAGE, "attach .", "begins with a dot"),
+    (USAGE, "detach", "too few operands"),
+    (USAGE, "detach a b/c", "only A-Z"),
+    (USAGE, "detach a --forc", "unknown option --forc"),
+    (USAGE, "destroy", "too few operands"),
+    (USAGE, "show", "too few operands"),
+    (USAGE, "show ..", "begins with a dot"),
+    (USAGE, "stats a$b", "only A-Z"),
+    (USAGE, "mount a", "too few operands"),
+    (USAGE, "mount a /x y", "unexpected operand"),
+    (USAGE, "mount a /x -o", "--options needs a value"),
+    (USAGE, "umount a", "too few operands"),
+    # image
+    (USAGE, "image load", "no layer is given"),
+    (USAGE, "image load a b", "unexpected operand"),
+    (USAGE, "image load ab", "wanted STORE/LVOL"),
+    (USAGE, "image load /b", "wanted STORE/LVOL"),
+    (USAGE, "image load a/", "wanted STORE/LVOL"),
+    (USAGE, "image load dev:", "path is missing"),
+    (USAGE, "image load s/l --name a\tb", "only printable"),
+    (USAGE, "image load %s/l" % (LONG + "x"), "longer than 64"),
+    (USAGE, "image show", "too few operands"),
+    (USAGE, "image unload", "too few operands"),
+    (USAGE, "image verify", "too few operands"),
+    (USAGE, "image verify a b c", "unexpected operand"),
+    (USAGE, "image verify a b", "wanted STORE/LVOL"),
+    # source, store
+    (MISSING, "source list /nowhere", "/nowhere: No such file"),
+    (MISSING, "source list uuid:029a3bc0-0000-47bb-916f-2347922f0001", "no such NVMe"),
+    (REFUSED, "source list /dev/null", "neither a block device nor a file"),
+    (REFUSED, "source list /", "neither a block device nor a file"),
+    (USAGE, "store show", "too few operands"),
+    (MISSING, "store show /nowhere", "/nowhere"),
+]
+
+# What needs the module, which is not there.
+NO_MODULE = [
+    "list", "show a", "stats", "detach a", "monitor", "mount a /mnt",
+    "umount a /mnt", "image list", "image show a", "image unload a",
+    "image verify a", "image load s/l", "create a --image s/l --ro",
+    "create a --image s/l --ram 1G --json", "list --json",
+]
+
+GROUPS = {"source": ["list"], "store": ["list", "show"],
+          "image": ["load", "list", "show", "unload", "verify"]}
+COMMANDS = ["create", "attach", "detach", "destroy", "list", "show", "stats",
+            "monitor", "mount", "umount", "version"]
+
+count = failed = 0
+
+
+def result(name, problems):
+    global count, failed
+    count += 1
+    for p in problems:
+        print("# " + p.replace("\n", "\n# "))
+    failed += bool(problems)
+    print("%sok %d - %s" % ("not " if problems else "", count, name), flush=True)
+
+
+def call(words, **kwargs):
+    return subprocess.run(WRAPPER + [YBDCTL] + words, stdin=subprocess.DEVNULL,
+                          stdout=kwargs.pop("stdout", subprocess.PIPE),
+                          stderr=subprocess.PIPE, timeout=120, **kwargs)
+
+
+def judge(p, code, pattern=None):
+    problems = []
+    err = p.stderr.decode(errors="replace")
+    if p.returncode != code:
+        problems.append("exit code %d, expected %d" % (p.returncode, code))
+    if p.stdout:
+        problems.append("stdout: " + p.stdout.decode(errors="replace"))
+    if not re.fullmatch(r"ybdctl[^\n]*: [^\n]+\n", err):
+        problems.append("stderr is not one line: %r" % err)
+    if pattern and pattern not in err:
+        problems.append("stderr lacks %r: %r" % (pattern, err))
+    return problems
+
+
+def test_bad():
+    for code, line, pattern in BAD:
+        words = line.split(" ") if line else []
+        result("refused: ybdctl " + line.replace(LONG, "x*64"),
+               judge(call(words), code, pattern))
+
+
+def module_there():
+    if os.path.exists("/sys/module/ybd"):
+        return True
+    return not subprocess.run(["modinfo", "ybd"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode
+
+
+def test_no_module():
+    global count
+    for line in NO_MODULE:
+        name = "without the module: ybdctl " + line
+        if module_there():
+            count += 1
+            print("ok %d - %s # SKIP the module is installed" % (count, name))
+            continue
+        result(name, judge(call(line.split()), MODULE, "the module ybd"))
+
+
+def test_help():
+    with open(os.path.join(TOP, "Documentation/man/ybdctl.8")) as f:
+        man = f.read()
+    paths = [[], ["--help"]] + [[c] for c in COMMANDS]
+    paths += [[g, c] for g, cs in GROUPS.items() for c in cs]
+    paths += [[g] for g in GROUPS]
+    for path in paths[1:]:
+        words = [w for w in path if w != "--help"]
+        p = call(words + ["--help"])
+        out = p.stdout.decode()
+        problems = []
+        if p.returncode or p.stderr:
+            problems.append("exit code %d: %s" % (p.returncode, p.stderr.decode()))
+        if not out.startswith("usage: " + " ".join(["ybdctl"] + words)):
+            problems.append("stdout: " + out)
+        for opt in re.findall(r"^  --([a-z-]+)", out, re.M):
+            if "Fl Fl " + opt not in man and "Fl " + opt not in man:
+                problems.append("--%s is not in the manual page" % opt)
+        if words and "Cm " + " ".join(words) not in man and words[0] not in GROUPS:
+            problems.append("the command is not in the manual page")
+        result("help: ybdctl " + " ".join(words), problems)
+    result("-h is --help", [] if call(["list", "-h"]).stdout ==
+           call(["list", "--help"]).stdout else ["differs"])
+
+
+def check_json(words, keys):
+    p = call(words + ["--json"])
+    problems = []
+    if p.returncode or p.stderr:
+        problems.append("exit code %d: %s" % (p.returncode, p.stderr.decode()))
+    try:
+        doc = json.loads(p.stdout)
+        problems += ["no member " + k for k in keys if k not in doc]
+    except ValueError as e:
+        problems.append("%s: %s" % (e, p.stdout.decode(errors="replace")))
+        doc = {}
+    result("JSON: ybdctl " + " ".join(words).replace(FIXTURES, "F"), problems)
+    return doc
+
+
+def test_json():
+    check_json(["version"], ["version", "abi", "module"])
+    check_json(["--version"], ["version", "abi", "module"])
+    check_json(["source", "list"], ["sources"])
+    doc = check_json(["source", "list", ROOTFS, ESNAP], ["sources"])
+    src = doc.get("sources", [{}, {}])
+    want = {"path": os.path.realpath(ROOTFS), "content": "lvstore",
+            "content_label": "images", "size": 128 << 20}
+    result("source list knows an lvstore in a file",
+           ["%s is %r" % (k, src[0].get(k)) for k, v in want.items()
+            if src[0].get(k) != v] + ([] if len(src) == 2 else ["not two"]))
+
+
+def test_content():
+    with tempfile.TemporaryDirectory() as tmp:
+        nothing = os.path.join(tmp, "nothing")
+        with open(nothing, "wb") as f:
+            f.truncate(1 << 20)
+        ext4 = os.path.join(tmp, "ext4")
+        with open(ext4, "wb") as f:
+            f.truncate(4 << 20)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "a \x1b[7mb", ext4],
+                       check=True)
+        cut = os.path.join(tmp, "cut")
+        with open(ROOTFS, "rb") as f, open(cut, "wb") as out:
+            out.write(f.read(4096))
+        doc = check_json(["source", "list", nothing, ext4], ["sources"])
+        src = doc["sources"]
+        result("source list knows nothing and ext4 from each other",
+               [repr(src)] if src[0]["content"] is not None or
+               src[1]["content_type"] != "ext4" or
+               src[1]["content"] != "filesystem" else [])
+        out = call(["source", "list", ext4]).stdout
+        result("a label's control characters are made harmless",
+               [repr(out)] if b"\x1b" in out else [])
+        p = call(["source", "list", cut, "-q", "--json"])
+        result("source list shows a store cut short as damaged",
+               [] if p.returncode == 0 and not p.stderr and
+               json.loads(p.stdout)["sources"][0]["content"] == "damaged"
+               else [repr(p)])
+
+
+def test_edges():
+    with open("/dev/full", "wb") as full:
+        p = call(["version"], stdout=full)
+        p.stdout = b""
+        result("a full stdout is a failure", judge(p, 1, "writing to stdout"))
+    p = call(["version", "-q", "--quiet"])
+    result("-q may be given twice", [] if p.returncode == 0 else [repr(p)])
+    p = call(["--json", "version"])
+    result("--json may come first", [] if p.stdout[:1] == b"{" else [repr(p)])
+    # libraries that are loaded when they are needed
+    with tempfile.TemporaryDirectory() as tmp:
+        for name in ("libjson-c.so.5", "libblkid.so.1"):
+            with open(os.path.join(tmp, name), "w"):
+                pass
+        env = dict(os.environ, LD_LIBRARY_PATH=tmp)
+        p = call(["version", "--json"], env=env)
+        result("without libjson-c, --json says so",
+               judge(p, 1, "libjson-c") if not WRAPPER else [])
+        p = call(["version"], env=env)
+        result("without libjson-c, text works", [] if not p.returncode else [repr(p)])
+
+
+def test_completion():
+    # line typed so far -> what is offered; "..." is "among others"
+    table = [
+        (["ybdctl", "im"], ["image"]),
+        (["ybdctl", "image", "un"], ["unload"]),
+        (["ybdctl", "create", "x", "--ra"], ["--ram"]),
+        (["ybdctl", "create", "x", "--block-size", ""], ["512", "4096"]),
+        (["ybdctl", "--js"], ["--json"]),
+        (["ybdctl", "store", "show", ROOTFS[:-1]], [ROOTFS]),
+    ]
+    path = os.path.dirname(os.path.abspath(YBDCTL)) + ":" + os.environ["PATH"]
+    for words, want in table:
+        script = (". tools/completion/ybdctl.bash; COMP_WORDS=(\"$@\"); "
+                  "COMP_CWORD=$(($# - 1)); _ybdctl; printf '%s\\n' \"${COMPREPLY[@]}\"")
+        p = subprocess.run(["bash", "-c", script, "bash"] + words, cwd=TOP,
+                           env=dict(os.environ, PATH=path),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        have = p.stdout.decode().split()
+        result("completion: " + " ".join(words).replace(FIXTURES, "F"),
+               [] if have == want else ["offered: %r" % have])
+
+
+def main():
+    print("KTAP version 1")
+    if not WRAPPER:     # which is slow
+        test_bad()
+        test_help()
+        test_completion()
+    test_no_module()
+    test_json()
+    test_content()
+    test_edges()
+    print("1..%d" % count)
+    return bool(failed)
+
+
+sys.exit(main())
