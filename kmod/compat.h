@@ -152,6 +152,8 @@ static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
 	lim.max_hw_sectors = UINT_MAX;
 	lim.max_dev_sectors = 0;
 	lim.max_user_sectors = 0;
+	/* Stacking takes this back, but an image of zeroes stacks on nothing. */
+	lim.max_zone_append_sectors = 0;
 	lim.max_hw_discard_sectors = want->discard_sectors;
 	lim.max_user_discard_sectors = UINT_MAX;
 	lim.discard_granularity = want->discard_sectors ? PAGE_SIZE : 0;
