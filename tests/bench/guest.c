@@ -304,12 +304,16 @@ static int cmd_burst(char **arg)
 	return 0;
 }
 
+/* What it prints is not ours. */
 static void run(char **argv)
 {
+	posix_spawn_file_actions_t actions;
 	int status;
 	pid_t pid;
 
-	errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	errno = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
 	if (errno || waitpid(pid, &status, 0) != pid)
 		die(argv[0]);
 	errno = ECHILD;
