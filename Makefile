@@ -11,7 +11,7 @@ DESTDIR	?=
 export prefix DESTDIR
 
 .PHONY: all module tools install uninstall demo check check-full bench lint \
-	setup gen clean distclean help
+	deb setup gen clean distclean help
 
 all: tools
 	@if [ -e "$(KDIR)/Makefile" ]; then $(MAKE) --no-print-directory module; \
@@ -57,6 +57,9 @@ bench: setup
 lint: setup
 	@tests/run --verbose lint
 
+deb: setup
+	@packaging/build-deb $(DEB_ARGS)
+
 gen:
 	@scripts/gen-netlink
 
@@ -77,6 +80,7 @@ help:
 	@echo 'make check-full   those that take long as well'
 	@echo 'make bench        measure, side by side with others'
 	@echo 'make lint         checkpatch, sparse, W=1, cppcheck, shellcheck, mandoc'
+	@echo 'make deb          Debian packages, see packaging/README'
 	@echo 'make gen          netlink code again from its YAML description'
 	@echo 'make clean        remove build/; distclean: also the guest root'
 	@echo
