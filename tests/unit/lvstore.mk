@@ -3,13 +3,13 @@
 # Tests of tools/lib/lvstore; the suites in tests/suites call this. All of it is built with
 # AddressSanitizer and UndefinedBehaviorSanitizer.
 #
-#   make -f tests/unit/lvstore.mk [B=build directory] TARGET
+#   make -f .../lvstore.mk [B=build directory] TARGET
 
 T	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 TOP	:= $(abspath $(T)/../..)
 B	?= $(TOP)/build
 SAN	?= 1
-LIB	:= $(B)/tools$(if $(filter 1,$(SAN)),-san)
+LIB	:= $(B)/tests/lvstore-lib$(if $(filter 1,$(SAN)),-san)
 OUT	:= $(B)/tests/lvstore$(if $(filter 1,$(SAN)),-san)
 FIXTURES := $(TOP)/tests/fixtures/lvstore
 IMAGES	:= $(B)/fixtures/lvstore
@@ -21,10 +21,12 @@ ifeq ($(SAN),1)
 TCFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all \
 	   -fno-omit-frame-pointer
 endif
+comma	:= ,
 TLIBS	= $(shell pkg-config --libs json-c libcrypto)
 
 images	:= $(patsubst $(FIXTURES)/%.zst,$(IMAGES)/%,$(wildcard $(FIXTURES)/*.zst))
-progs	:= $(addprefix $(OUT)/,lvstore_golden lvstore_damage lvstore_live)
+progs	:= $(addprefix $(OUT)/,lvstore_golden lvstore_damage lvstore_flatten lvstore_live \
+	   lvstore_oom)
 
 .PHONY: all images libybd
 .DELETE_ON_ERROR:
@@ -42,8 +44,11 @@ libybd:
 	@$(MAKE) --no-print-directory -C $(TOP)/tools O=$(LIB) SAN=$(SAN) libybd
 
 common	:= $(addprefix $(T)/,lvstore_fixture.c lvstore_image.c)
-headers	:= $(addprefix $(T)/,lvstore_fixture.h lvstore_image.h ktap.h)
+headers	:= $(addprefix $(T)/,lvstore_fixture.h lvstore_image.h lvstore_naive.h ktap.h)
 
 $(OUT)/%: $(T)/%.c $(common) $(headers) libybd
 	@mkdir -p $(@D)
-	@$(CC) $(TCFLAGS) $(CFLAGS) -o $@ $< $(common) $(LIB)/libybd.a $(TLIBS)
+	@$(CC) $(TCFLAGS) $(CFLAGS) -o $@ $< $(common) $(LDWRAP) $(LIB)/libybd.a $(TLIBS)
+
+$(OUT)/lvstore_oom: LDWRAP := $(addprefix -Wl$(comma)--wrap=,malloc calloc reallocarray \
+	aligned_alloc strdup strndup)

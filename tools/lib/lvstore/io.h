@@ -9,7 +9,11 @@
 #include "../types.h"
 
 #define LVS_IO_ALIGN	4096u		/* of offsets, lengths and buffers under O_DIRECT */
-#define LVS_IO_CHUNK	(1024u * 1024u)	/* most bytes of one read(2); multiple of LVS_IO_ALIGN */
+
+/* Most bytes of one read: a multiple of the largest md page. The fuzzer has a smaller one. */
+#ifndef LVS_IO_CHUNK
+#define LVS_IO_CHUNK	(1024u * 1024u)
+#endif
 
 struct lvs_io;
 

@@ -260,23 +260,25 @@ static int md_load_mask(struct lvs_store *s, __le32 start, __le32 pages, u8 type
 	u64 off = (u64)le32_to_cpu(start) * s->md_page_size;
 	u64 room = (u64)le32_to_cpu(pages) * s->md_page_size;
 	struct lvs_disk_mask head;
-	size_t len = (bits + 7) / 8;
+	size_t len = sizeof(head) + (bits + 7) / 8;
 	u32 have;
 	int rc;
 
-	if (room < sizeof(head) + len || off < s->md_page_size || off >= s->md_start ||
+	if (room < len || off < s->md_page_size || off >= s->md_start ||
 	    room > s->md_start - off)
-		return -EUCLEAN;
-	rc = lvs_io_read(s->io, off, &head, sizeof(head));
-	if (rc)
-		return rc;
-	have = le32_to_cpu(head.length);
-	if (head.type != type || have < bits || (have > bits && type != LVS_MASK_CLUSTERS))
 		return -EUCLEAN;
 	*out = malloc(len);
 	if (!*out)
 		return -ENOMEM;
-	return lvs_io_read(s->io, off + sizeof(head), *out, len);
+	rc = lvs_io_read(s->io, off, *out, len);
+	if (rc)
+		return rc;
+	memcpy(&head, *out, sizeof(head));
+	memmove(*out, *out + sizeof(head), len - sizeof(head));
+	have = le32_to_cpu(head.length);
+	if (head.type != type || have < bits || (have > bits && type != LVS_MASK_CLUSTERS))
+		return -EUCLEAN;
+	return 0;
 }
 
 int md_load_masks(struct lvs_store *s)

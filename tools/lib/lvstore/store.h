@@ -19,8 +19,10 @@
 #include "io.h"
 #include "lvstore.h"
 
-/* md pages kept while a store is being opened; beyond, they are read again when needed */
-#define MD_CACHE_MAX		(16384u)
+/* md pages kept while a store is being opened; beyond, they are read again. Fewer in the fuzzer. */
+#ifndef MD_CACHE_MAX
+#define MD_CACHE_MAX		16384u
+#endif
 
 /**
  * struct md_cache - metadata pages read so far, by number (open addressing)
