@@ -33,12 +33,12 @@ progs	:= $(addprefix $(OUT)/,lvstore_golden lvstore_damage lvstore_flatten lvsto
 
 all: images $(progs)
 
-# unpacked once; sparse, as they are hundreds of MiB of mostly zeros
+# unpacked once; sparse, as they are hundreds of MiB of mostly zeros; complete or not there
 images: $(images)
 
 $(IMAGES)/%: $(FIXTURES)/%.zst
 	@mkdir -p $(@D)
-	@zstd -q -d -f --long=27 --sparse $< -o $@.tmp && mv $@.tmp $@
+	@zstd -q -d -f --long=27 --sparse $< -o $@.$$$$ && mv $@.$$$$ $@
 
 libybd:
 	@$(MAKE) --no-print-directory -C $(TOP)/tools O=$(LIB) SAN=$(SAN) libybd

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "lvstore/lvstore.h"
 #include "print.h"
+#include "sysfs.h"
 #include "util.h"
 
 /* ---- list ---- */
@@ -73,23 +74,10 @@ static int list_given(int n, char **paths)
 	return CMD_OK;
 }
 
-/* "nvme0c1n1": one path to a namespace that is also there as a whole. */
-static bool is_hidden(const char *name)
-{
-	char path[300], c = '0';
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/class/block/%s/hidden", name);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	if (fread(&c, 1, 1, f) != 1)
-		c = '0';
-	fclose(f);
-	return c == '1';
-}
-
-/* Everything that can hold a store: not our own devices, and not RAM. */
+/*
+ * Everything that can hold a store: not our own devices, not RAM, and not one
+ * path ("nvme0c1n1") to a namespace that is also there as a whole.
+ */
 static int is_candidate(const struct dirent *d)
 {
 	static const char *const skip[] = {
@@ -101,10 +89,11 @@ static int is_candidate(const struct dirent *d)
 	for (size_t i = 0; i < ARRAY_SIZE(skip); i++)
 		if (!strncmp(d->d_name, skip[i], strlen(skip[i])))
 			return 0;
-	return !is_hidden(d->d_name);
+	return !ybd_sysfs_u64("/sys/class/block/%s/hidden", d->d_name);
 }
 
-static void list_device(const char *name)
+/* -EACCES when it may not be looked at. */
+static int list_device(const char *name)
 {
 	struct lvs_error err;
 	struct lvs_probe p;
@@ -118,23 +107,27 @@ static void list_device(const char *name)
 	rc = probe_path(path, &p, &err);
 	if (!rc)
 		print_probe(path, &p);
-	else if (rc == -EUCLEAN || rc == -EOPNOTSUPP || rc == -EACCES ||
-		 rc == -EIO)
+	else if (rc == -EUCLEAN || rc == -EOPNOTSUPP || rc == -EIO)
 		cmd_warn("%s: %s", path, why(&err, rc));
+	return rc;
 }
 
 static int list_all(void)
 {
 	struct dirent **d;
 	int n = scandir("/sys/class/block", &d, is_candidate, versionsort);
+	int denied = 0;
 
 	if (n < 0)
 		return cmd_fail(-errno, "/sys/class/block: %s", strerror(errno));
 	for (int i = 0; i < n; i++) {
-		list_device(d[i]->d_name);
+		denied += list_device(d[i]->d_name) == -EACCES;
 		free(d[i]);
 	}
 	free(d);
+	if (denied)
+		cmd_warn("%d of %d block devices may not be read: not root",
+			 denied, n);
 	return CMD_OK;
 }
 

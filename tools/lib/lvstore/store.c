@@ -130,16 +130,21 @@ int lvs_open_io(struct lvs_io *io, struct lvs_store **out, struct lvs_error *err
 	return 0;
 }
 
-int lvs_open_fd(int fd, struct lvs_store **out, struct lvs_error *err)
+static int open_fd(int fd, struct lvs_io **io, struct lvs_error *err)
 {
-	struct lvs_io *io;
-	int rc = lvs_io_open_fd(fd, &io);
+	int rc = lvs_io_open_fd(fd, io);
 
 	if (rc == -EINVAL)
 		return lvs_err(err, rc, "neither a block device nor a regular file");
-	if (rc)
-		return lvs_err(err, rc, "cannot be read: %s", strerror(-rc));
-	return lvs_open_io(io, out, err);
+	return rc ? lvs_err(err, rc, "cannot be read: %s", strerror(-rc)) : 0;
+}
+
+int lvs_open_fd(int fd, struct lvs_store **out, struct lvs_error *err)
+{
+	struct lvs_io *io;
+	int rc = open_fd(fd, &io, err);
+
+	return rc ? rc : lvs_open_io(io, out, err);
 }
 
 int lvs_open_path(const char *path, struct lvs_store **out, struct lvs_error *err)
@@ -188,11 +193,11 @@ static int probe_super_blob(struct lvs_store *s)
 int lvs_probe_fd(int fd, struct lvs_probe *p, struct lvs_error *err)
 {
 	struct lvs_store s = { 0 };
-	int rc = lvs_io_open_fd(fd, &s.io);
+	int rc = open_fd(fd, &s.io, err);
 
 	memset(p, 0, sizeof(*p));
 	if (rc)
-		return lvs_err(err, rc, "cannot be read: %s", strerror(-rc));
+		return rc;
 	rc = lvs_read_super(&s, err);
 	if (!rc) {
 		p->cluster_size = s.cluster_size;

@@ -127,8 +127,9 @@ static int settle_one(struct lvs_lvol *l)
 	if (!l->parent || !gone(l->parent) || gone(l))
 		return 0;
 	lvs_err_page(&why, -EUCLEAN, l->store, l->root,
-		     "its parent \"%s\" (blob 0x%llx) is left out",
-		     l->parent->name, blob_id(l->parent));
+		     *l->parent->name ? "its parent 0x%llx (\"%s\") is left out" :
+					"its parent 0x%llx%s is left out",
+		     blob_id(l->parent), l->parent->name);
 	return blob_refuse(l, LVOL_REFUSED, &why);
 }
 
