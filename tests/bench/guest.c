@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,45 +258,58 @@ static int cmd_cycle(char **arg)
 }
 
 struct burst {
-	int go;
+	int done;
 	unsigned long long took[];
 };
 
-static void burst_child(struct burst *b, int i, const char *image)
+/* Ends only when it is told to: exits would be counted for those still at it. */
+static void burst_child(struct burst *b, int i, const char *image, int go)
 {
 	unsigned long long start;
-	char name[32];
+	char name[32], c;
 
 	snprintf(name, sizeof(name), "burst%d", i);
-	while (!__atomic_load_n(&b->go, __ATOMIC_ACQUIRE))
-		usleep(1000);
+	if (read(go, &c, 1))
+		die("pipe");
 	start = now();
 	create_and_read(image, name);
 	b->took[i] = now() - start;
-	_exit(0);
+	__atomic_add_fetch(&b->done, 1, __ATOMIC_RELEASE);
+	for (;;)
+		pause();
 }
 
 static int cmd_burst(char **arg)
 {
-	int i, status, nr = atoi(arg[1]), lost = 0;
+	int i, go[2], failed = 0, nr = atoi(arg[1]);
 	size_t bytes = sizeof(struct burst) + nr * sizeof(unsigned long long);
 	struct burst *b = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned long long start;
+	pid_t *pid = calloc(nr, sizeof(*pid));
 	char name[32];
 
-	if (b == MAP_FAILED)
-		die("mmap");
-	for (i = 0; i < nr; i++)
-		if (!fork())
-			burst_child(b, i, arg[0]);
+	if (b == MAP_FAILED || !pid || pipe(go))
+		die("burst");
+	for (i = 0; i < nr; i++) {
+		pid[i] = fork();
+		if (pid[i])
+			continue;
+		close(go[1]);
+		burst_child(b, i, arg[0], go[0]);
+	}
 	usleep(200000);
 	start = now();
-	__atomic_store_n(&b->go, 1, __ATOMIC_RELEASE);
-	while (wait(&status) > 0)
-		lost += !!status;
-	printf("all %llu\nlost %d\n", now() - start, lost);
+	close(go[1]);
+	while (__atomic_load_n(&b->done, __ATOMIC_ACQUIRE) + failed < nr) {
+		usleep(500);
+		if (waitpid(-1, NULL, WNOHANG) > 0)
+			failed++;
+	}
+	printf("all %llu\nlost %d\n", now() - start, failed);
 	for (i = 0; i < nr; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
 		printf("one %llu\n", b->took[i]);
 		snprintf(name, sizeof(name), "burst%d", i);
 		if (b->took[i])
