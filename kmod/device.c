@@ -358,6 +358,25 @@ static struct gendisk *device_alloc_disk(struct ybd_device *dev,
 	return disk;
 }
 
+static void device_set_fast(struct ybd_device *dev)
+{
+	const struct ybd_map *map = &dev->image->map;
+	struct ybd_fast *fast = &dev->fast;
+	struct ybd_source *source;
+
+	fast->part0 = dev->disk->part0;
+	fast->queue = dev->disk->queue;
+	if (!map->table32)
+		return;
+	source = dev->image->sources[map->single];
+	if (source->block_mask > dev->block_mask)
+		return;
+	fast->table = map->table32;
+	fast->nr_units = map->nr_units;
+	fast->shift = map->shift;
+	fast->lower = source->b.bdev;
+}
+
 /* Let lsblk and holders/ show what the device stands on. */
 static void device_unlink_sources(struct ybd_device *dev, unsigned int nr)
 {
@@ -477,6 +496,7 @@ struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
 		ret = PTR_ERR(dev->disk);
 		goto err_put;
 	}
+	device_set_fast(dev);
 	/* One reference is the disk's from here on, the other the caller's. */
 	refcount_inc(&dev->ref);
 	ret = device_add_disk(NULL, dev->disk, ybd_device_groups);

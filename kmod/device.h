@@ -32,11 +32,33 @@ enum ybd_device_life {
 };
 
 /**
+ * struct ybd_fast - what most reads need, side by side
+ * @table: the image's table, or NULL when it has another form of map, or its
+ *	source larger logical blocks than the device
+ * @lower: the one source of such a table
+ * @part0: the device itself, for accounting
+ * @queue: for its iostats switch
+ * @nr_units: length of @table
+ * @shift: log2 of the sectors of a unit
+ * @written: the upper may have blocks; never unset
+ */
+struct ybd_fast {
+	const u32		*table;
+	struct block_device	*lower;
+	struct block_device	*part0;
+	struct request_queue	*queue;
+	u32			nr_units;
+	u8			shift;
+	bool			written;
+};
+
+/**
  * struct ybd_device - a device
+ * @fast: copies for the read path; immutable but for @written
+ * @pcpu: counters
  * @disk: the gendisk; NULL once it is released, under ybd_registry_lock
  * @image: what it shows below its upper; one reference
  * @ram: its upper, or NULL for a read-only device; owned
- * @pcpu: counters
  * @block_mask: logical block size in sectors, minus 1
  * @nr_sectors: virtual size; the disk forgets it when it is removed
  * @draining: tells completions to wake @drained; written once
@@ -52,10 +74,11 @@ enum ybd_device_life {
  * @name: unique
  */
 struct ybd_device {
+	struct ybd_fast		fast;
+	struct ybd_pcpu __percpu *pcpu;
 	struct gendisk		*disk;
 	struct ybd_image	*image;
 	struct ybd_ram		*ram;
-	struct ybd_pcpu __percpu *pcpu;
 	unsigned int		block_mask;
 	sector_t		nr_sectors;
 	bool			draining;

@@ -106,7 +106,7 @@ static void io_hook_end(struct bio *bio)
 	bio->bi_end_io = hook->end_io;
 	bio->bi_private = hook->private;
 	if (hook->acct)
-		ybd_acct_end(dev->disk->part0, hook->op, hook->sectors, hook->start);
+		ybd_acct_end(dev->fast.part0, hook->op, hook->sectors, hook->start);
 	io_hook_free(hook);
 	ybd_device_io_end(dev);
 	/* Not ->bi_end_io(): that of a chained bio must not be called. */
@@ -144,7 +144,7 @@ static bool io_hook(struct ybd_device *dev, struct bio *bio, unsigned int sector
 	hook->op = bio_op(bio);
 	hook->acct = acct;
 	if (acct)
-		hook->start = ybd_acct_start(dev->disk->part0, hook->op, sectors, jiffies);
+		hook->start = ybd_acct_start(dev->fast.part0, hook->op, sectors, jiffies);
 	ybd_device_io_begin(dev);
 	bio->bi_end_io = io_hook_end;
 	bio->bi_private = hook;
@@ -155,7 +155,7 @@ static bool io_hook(struct ybd_device *dev, struct bio *bio, unsigned int sector
 static __always_inline void io_count(struct ybd_device *dev, enum req_op op,
 				     unsigned int sectors)
 {
-	struct block_device *part = dev->disk->part0;
+	struct block_device *part = dev->fast.part0;
 	const int sgrp = op_stat_group(op);
 
 	part_stat_lock();
@@ -175,11 +175,11 @@ static void io_read_done(struct ybd_device *dev, struct bio *bio, unsigned int s
 {
 	if (io_is_rest(dev, bio)) {
 		;
-	} else if (blk_queue_io_stat(dev->disk->queue)) {
-		unsigned long start = ybd_acct_start(dev->disk->part0, REQ_OP_READ,
+	} else if (blk_queue_io_stat(dev->fast.queue)) {
+		unsigned long start = ybd_acct_start(dev->fast.part0, REQ_OP_READ,
 						     sectors, jiffies);
 
-		ybd_acct_end(dev->disk->part0, REQ_OP_READ, sectors, start);
+		ybd_acct_end(dev->fast.part0, REQ_OP_READ, sectors, start);
 	} else {
 		io_count(dev, REQ_OP_READ, sectors);
 	}
@@ -258,15 +258,29 @@ static struct bio *io_split(struct ybd_device *dev, struct bio *bio, unsigned in
 	return front;
 }
 
-static void io_read(struct ybd_device *dev, struct bio *bio)
+/* Off it goes, as a bio of the source. */
+static __always_inline void io_remap(struct ybd_device *dev, struct bio *bio,
+				     struct block_device *lower, sector_t phys,
+				     unsigned int nr)
+{
+	sector_t sector = bio->bi_iter.bi_sector;
+
+	ybd_stat_inc(dev->pcpu, YBD_STAT_IMAGE_READS);
+	bio_set_dev(bio, lower);
+	bio->bi_iter.bi_sector = phys;
+	trace_block_bio_remap(bio, disk_devt(dev->disk), sector);
+	trace_ybd_remap(disk_devt(dev->disk), sector, nr, bio_dev(bio), phys);
+	submit_bio_noacct(bio);
+}
+
+static noinline void io_read(struct ybd_device *dev, struct bio *bio)
 {
 	unsigned int sectors = bio_sectors(bio);
 	bool rest = io_is_rest(dev, bio);
-	bool acct = blk_queue_io_stat(dev->disk->queue);
+	bool acct = blk_queue_io_stat(dev->fast.queue);
 	struct ybd_source *source;
 	struct ybd_map_run run;
 	bool bounce = false;
-	sector_t sector;
 
 	if (!io_read_front(dev, bio, &run)) {
 		io_read_done(dev, bio, sectors);
@@ -304,24 +318,49 @@ static void io_read(struct ybd_device *dev, struct bio *bio)
 		ybd_slow_bounce(dev, source, run.phys, bio);
 		return;
 	}
-	ybd_stat_inc(dev->pcpu, YBD_STAT_IMAGE_READS);
-	sector = bio->bi_iter.bi_sector;
-	bio_set_dev(bio, source->b.bdev);
-	bio->bi_iter.bi_sector = run.phys;
-	trace_block_bio_remap(bio, disk_devt(dev->disk), sector);
-	trace_ybd_remap(disk_devt(dev->disk), sector, run.nr, bio_dev(bio), run.phys);
-	submit_bio_noacct(bio);
+	io_remap(dev, bio, source->b.bdev, run.phys, run.nr);
+}
+
+/*
+ * The common read: a table of one source, all of it in one cluster, nothing
+ * written yet. What io_read() does, without what it does not need here. Return
+ * false to leave it to that.
+ */
+static __always_inline bool io_read_fast(struct ybd_device *dev, struct bio *bio)
+{
+	const struct ybd_fast *fast = &dev->fast;
+	sector_t sector = bio->bi_iter.bi_sector;
+	unsigned int sectors = bio_sectors(bio);
+	unsigned int within = sector & ((1U << fast->shift) - 1);
+	u64 unit = sector >> fast->shift;
+	u32 entry;
+
+	if (unlikely(!fast->table || READ_ONCE(fast->written) || unit >= fast->nr_units ||
+		     within + sectors > 1U << fast->shift ||
+		     bio->bi_end_io == io_hook_end))
+		return false;
+	entry = fast->table[unit];
+	if (unlikely(!entry))
+		return false;
+	if (!blk_queue_io_stat(fast->queue)) {
+		io_count(dev, REQ_OP_READ, sectors);
+	} else if (unlikely(!io_hook(dev, bio, sectors, true))) {
+		io_would_block(dev, bio);
+		return true;
+	}
+	io_remap(dev, bio, fast->lower, ((u64)(entry - 1) << fast->shift) + within, sectors);
+	return true;
 }
 
 /*
  * Writes, zeroing and discards of a RAM upper. All of it is done here and now,
  * save blocks that have to be read first: those hold the bio.
  */
-static void io_write(struct ybd_device *dev, struct bio *bio)
+static noinline void io_write(struct ybd_device *dev, struct bio *bio)
 {
 	unsigned int sectors = bio_sectors(bio);
 	enum req_op op = bio_op(bio);
-	bool acct = blk_queue_io_stat(dev->disk->queue);
+	bool acct = blk_queue_io_stat(dev->fast.queue);
 	unsigned long start = jiffies;
 	blk_status_t status;
 	bool hooked;
@@ -335,6 +374,8 @@ static void io_write(struct ybd_device *dev, struct bio *bio)
 		bio_io_error(bio);
 		return;
 	}
+	if (!READ_ONCE(dev->fast.written))
+		WRITE_ONCE(dev->fast.written, true);
 	/* Only a part of a block can be left to the workqueue, NOWAIT never. */
 	hooked = (bio->bi_iter.bi_sector | sectors) & (YBD_BLOCK_SECTORS - 1) &&
 		 !(bio->bi_opf & REQ_NOWAIT);
@@ -350,8 +391,8 @@ static void io_write(struct ybd_device *dev, struct bio *bio)
 	if (!acct) {
 		io_count(dev, op, sectors);
 	} else if (!hooked) {
-		start = ybd_acct_start(dev->disk->part0, op, sectors, start);
-		ybd_acct_end(dev->disk->part0, op, sectors, start);
+		start = ybd_acct_start(dev->fast.part0, op, sectors, start);
+		ybd_acct_end(dev->fast.part0, op, sectors, start);
 	}
 	if (unlikely(status))
 		bio->bi_status = status;
@@ -373,7 +414,8 @@ void ybd_submit_bio(struct bio *bio)
 	trace_ybd_submit(disk_devt(dev->disk), bio);
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
-		io_read(dev, bio);
+		if (!io_read_fast(dev, bio))
+			io_read(dev, bio);
 		break;
 	case REQ_OP_WRITE:
 	case REQ_OP_WRITE_ZEROES:
