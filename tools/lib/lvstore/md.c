@@ -174,8 +174,8 @@ static int md_note_page(struct lvs_store *s, u32 page, const struct lvs_disk_pag
 	u64 id;
 	int rc;
 
-	if (!p) {
-		if (!s->bad_pages++)
+	if (!p) {	/* of a clean store, the roots are known: blob.c meets the error again */
+		if (!s->clean && !s->bad_pages++)
 			s->first_bad = page;
 		return 0;
 	}

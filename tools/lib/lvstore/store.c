@@ -96,10 +96,9 @@ static int open_settled(struct lvs_store *s, struct lvs_error *err)
 
 		store_clear(s);
 		rc = open_once(s, err);
-		if (rc == -ENOMEM)
+		if (rc && rc != -EUCLEAN && rc != -EBUSY)
 			return rc;
-		if (rc && !s->md_len)	/* not even a super block */
-			return rc;
+		/* what is damaged may only have been read while it was written */
 		same = lvs_super_same(s);
 		if (same < 0)
 			return lvs_err(err, same, "super block (byte 0): %s", strerror(-same));
