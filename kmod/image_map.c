@@ -344,13 +344,14 @@ void ybd_map_lookup_ext(const struct ybd_map *map, u64 sector, u32 nr,
 
 	start = (u64)e->start << map->shift;
 	hole = e->start > unit;
-	have = (u64)(hole ? 0 : e->len) << map->shift;
+	/* The compiler makes a jump of ?:, and holes cannot be guessed. */
+	have = (u64)(e->len & -(u32)!hole) << map->shift;
 	have += start - sector;
-	run->source = hole ? YBD_MAP_HOLE : e->source;
+	run->source = e->source | -(int)hole;
 	run->phys = (ext_phys(e) << map->shift) + (sector - start);
 	/* Extents that were cut for their length continue in the next. */
 	last = map->ext + map->nr - 1;
-	while (have < nr && !hole && e < last && e[1].source == e->source &&
+	while (unlikely(have < nr) && !hole && e < last && e[1].source == e->source &&
 	       e[1].start == e->start + e->len &&
 	       ext_phys(e + 1) == ext_phys(e) + e->len) {
 		e++;
