@@ -166,7 +166,6 @@ static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
 	return blk_alloc_disk(&lim, NUMA_NO_NODE);
 }
 
-
 #else
 
 static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
@@ -215,22 +214,15 @@ static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
 	return disk;
 }
 
-
 #endif /* YBD_HAVE_QUEUE_LIMITS_FEATURES */
 
-/* Name @fn, an int (*)(struct gendisk *), as the open method @method. */
+/* Parameters of the open method, and the disk that they name. */
 #ifdef YBD_HAVE_OPEN_TAKES_DISK
-#define YBD_OPEN_METHOD(method, fn)					\
-static int method(struct gendisk *disk, blk_mode_t mode)		\
-{									\
-	return fn(disk);						\
-}
+#define YBD_OPEN_PARAMS		struct gendisk *disk, blk_mode_t mode
+#define YBD_OPEN_DISK		disk
 #else
-#define YBD_OPEN_METHOD(method, fn)					\
-static int method(struct block_device *bdev, fmode_t mode)		\
-{									\
-	return fn(bdev->bd_disk);					\
-}
+#define YBD_OPEN_PARAMS		struct block_device *bdev, fmode_t mode
+#define YBD_OPEN_DISK		(bdev->bd_disk)
 #endif
 
 #endif /* YBD_COMPAT_H */

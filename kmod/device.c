@@ -39,15 +39,13 @@ static unsigned int hash_name(const char *name)
 }
 
 /* A detach that has found nobody in here must not be overtaken by an open. */
-static int device_open(struct gendisk *disk)
+static int ybd_open(YBD_OPEN_PARAMS)
 {
-	struct ybd_device *dev = disk->private_data;
+	struct ybd_device *dev = YBD_OPEN_DISK->private_data;
 
-	lockdep_assert_held(&disk->open_mutex);
+	lockdep_assert_held(&YBD_OPEN_DISK->open_mutex);
 	return dev->detaching ? -ENXIO : 0;
 }
-
-YBD_OPEN_METHOD(ybd_open, device_open)
 
 /* The last opener has gone; requests that still hold the device see no disk. */
 static void ybd_free_disk(struct gendisk *disk)

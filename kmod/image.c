@@ -143,10 +143,12 @@ int ybd_image_read_map(struct ybd_image *image, int map_fd, u32 nr,
 	ret = ybd_map_build(&image->map, rec, nr, (u64)image->nr_sectors << SECTOR_SHIFT,
 			    sizes, image->nr_sources, &err);
 	if (ret && err.reason) {
+		const struct ybd_map_extent *bad = &rec[err.index];
+
 		ybd_extack_set(extack, err.reason);
 		pr_err_ratelimited("%s: extent %u (start %llu, phys %llu, len %llu, source %u): %s\n",
-		       image->name, err.index, rec[err.index].start, rec[err.index].phys,
-		       rec[err.index].len, rec[err.index].source, err.reason);
+				   image->name, err.index, bad->start, bad->phys, bad->len,
+				   bad->source, err.reason);
 	}
 	kvfree(rec);
 out:

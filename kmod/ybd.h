@@ -41,7 +41,6 @@
 #define YBD_BLOCK_SIZE		(1U << YBD_BLOCK_SHIFT)
 #define YBD_BLOCK_SECTORS	(YBD_BLOCK_SIZE >> SECTOR_SHIFT)
 
-
 extern struct mutex ybd_registry_lock;
 
 /* Raised with each change of the registry, for dumps; ybd_registry_lock. */
