@@ -42,7 +42,6 @@ nulls()
 # A block that nobody wrote is not looked up by null_blk and brd, so all are.
 fill()
 {
-	dd if=/dev/urandom of=/tmp/fill bs=1M count=1 status=none
 	fio --name=fill --filename="$1" --rw=write --bs=1M --direct=1 \
 		--zero_buffers=0 --output=/dev/null
 }
