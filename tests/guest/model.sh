@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# model.sh SEED SCALE: in a guest, the cases of the suite model-vm.
+set -euo pipefail
+. "$(dirname "$0")/../lib/ktap.sh"
+
+seed=$1
+ops=$((6000 * $2))
+[ "$YBD_KERNEL" != debug ] || ops=$((ops / 3))
+
+ids=/dev/disk/by-id
+small=(--source "$ids/nvme-uuid.59424400-0000-4000-8000-000000000000"
+	--source "$ids/virtio-disk0")
+large=(--source "$ids/nvme-uuid.59424400-0000-4000-8000-000000000001"
+	--source "$ids/virtio-disk1")
+
+# Each case has a seed of its own that follows from the one given.
+model()
+{
+	local name=$1
+	shift
+
+	ktap_case "$YBD_KERNEL $name" /ybd/build/guest/tests/ybd-model \
+		--seed "$((seed = (seed * 31 + 7) & 0x3fffffff))" "$@"
+}
+
+modprobe ybd
+
+# That it can fail at all: one sector changed behind its back.
+for s in stale garbage zero; do
+	model "a $s sector is found" "${small[@]}" --ops 300 --sabotage "$s"
+done
+
+for s in 512 4096; do
+	sources=("${small[@]}")
+	[ "$s" = 512 ] || sources=("${large[@]}")
+	for d in 512 4096; do
+		model "store of $s, device of $d byte blocks" "${sources[@]}" \
+			--store-block "$s" --device-block "$d" --ops "$ops"
+	done
+done
+model "sources of both block sizes" "${small[@]}" "${large[@]}" --ops "$ops"
+model "map: one source, clusters" "${small[@]:0:2}" --map cluster --layers 1 \
+	--ops "$ops"
+model "map: several sources, clusters, layers" "${small[@]}" --map multi \
+	--layers 8 --ops "$ops"
+model "map: extents" "${small[@]}" --size 80M --ops "$ops"
+model "an lvol of SPDK" --source "$ids/virtio-disk2" --lvol images/final \
+	--ram 100M --ops "$ops"
+model "few blocks, many threads" "${small[@]}" --narrow --devices 1 \
+	--threads 8 --map cluster --layers 1 --ops $((3 * ops))
+model "the bound of the upper is hit" "${small[@]}" --ram 3M --full \
+	--refill 100 --ops "$ops"
+ktap_end
