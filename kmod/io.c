@@ -252,6 +252,13 @@ static struct bio *io_split(struct ybd_device *dev, struct bio *bio, unsigned in
 		return NULL;
 	trace_ybd_split(disk_devt(dev->disk), front->bi_iter.bi_sector, nr);
 	ybd_stat_inc(dev->pcpu, YBD_STAT_SPLITS);
+	/*
+	 * From here on no part may give up alone: when the other parts have
+	 * ended, maybe in an interrupt, it is too late for the caller to try
+	 * again, and io_uring hands -EAGAIN to those who did not ask for it.
+	 */
+	front->bi_opf &= ~REQ_NOWAIT;
+	bio->bi_opf &= ~REQ_NOWAIT;
 	bio_chain(front, bio);
 	/* Queued behind what the front becomes: see submit_bio_noacct(). */
 	submit_bio_noacct(bio);

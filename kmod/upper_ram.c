@@ -33,7 +33,7 @@
 #include "upper_ram.h"
 
 #define CHUNK_SHIFT	6
-#define CHUNK_BLOCKS	(1U << CHUNK_SHIFT)
+#define CHUNK_BLOCKS	64U
 #define CHUNK_SECTORS	(CHUNK_BLOCKS * YBD_BLOCK_SECTORS)
 /* In place of a chunk of which every block is zero. */
 #define CHUNK_ZERO	xa_mk_value(1)
@@ -44,13 +44,15 @@
  * struct ram_chunk - 64 blocks
  * @lock: protects all below; taken alone, never held over an allocation
  * @owned: bit per block: @page has it
- * @zero: bit per block: it is zero; never set together with @owned
+ * @upper: bit per block: it is no longer the image's, but owned or zero; never
+ *	cleared, so that a look at it without @lock cannot catch a block on
+ *	its way from one to the other
  * @page: the pages of the owned blocks
  */
 struct ram_chunk {
-	spinlock_t	lock;
+	spinlock_t	lock;	/* the fields below */
 	u64		owned;
-	u64		zero;
+	u64		upper;
 	struct page	*page[CHUNK_BLOCKS];
 };
 
@@ -203,7 +205,7 @@ static struct ram_chunk *ram_chunk_new(struct ram_request *req, bool zero)
 		return NULL;
 	spin_lock_init(&chunk->lock);
 	if (zero)
-		chunk->zero = U64_MAX;
+		chunk->upper = U64_MAX;
 	return chunk;
 }
 
@@ -264,7 +266,7 @@ static unsigned int ram_lower_run(struct ybd_ram *ram, sector_t sector, unsigned
 		if (xa_is_value(chunk))
 			break;
 		if (chunk)
-			taken = (READ_ONCE(chunk->owned) | READ_ONCE(chunk->zero)) >> index;
+			taken = READ_ONCE(chunk->upper) >> index;
 		block += taken ? __ffs64(taken) : CHUNK_BLOCKS - index;
 		pos = max(pos, block * YBD_BLOCK_SECTORS);
 	}
@@ -285,7 +287,7 @@ static bool ram_read_block(struct ybd_ram *ram, struct bio *bio, sector_t block,
 		ybd_bio_fill(bio, NULL, len);
 		return true;
 	}
-	if (!((READ_ONCE(chunk->owned) | READ_ONCE(chunk->zero)) >> index & 1))
+	if (!(READ_ONCE(chunk->upper) >> index & 1))
 		return false;
 	spin_lock(&chunk->lock);
 	page = chunk->page[index];
@@ -371,10 +373,10 @@ static bool ram_publish(struct ram_chunk *chunk, unsigned int index, struct page
 
 	spin_lock(&chunk->lock);
 	if (!chunk->page[index] &&
-	    !(from_image && chunk->zero >> index & 1)) {
+	    !(from_image && chunk->upper >> index & 1)) {
 		chunk->page[index] = page;
 		WRITE_ONCE(chunk->owned, chunk->owned | BIT_ULL(index));
-		WRITE_ONCE(chunk->zero, chunk->zero & ~BIT_ULL(index));
+		WRITE_ONCE(chunk->upper, chunk->upper | BIT_ULL(index));
 		done = true;
 	}
 	spin_unlock(&chunk->lock);
@@ -440,7 +442,7 @@ static blk_status_t ram_write_block(struct ram_request *req, struct bio *bio,
 		ybd_stat_inc(req->dev->pcpu, YBD_STAT_OVERWRITES);
 		return BLK_STS_OK;
 	}
-	if (len < YBD_BLOCK_SIZE && !(READ_ONCE(chunk->zero) >> index & 1) &&
+	if (len < YBD_BLOCK_SIZE && !(READ_ONCE(chunk->upper) >> index & 1) &&
 	    !ram_lower_is_hole(req->dev, block, 1)) {
 		if (bio->bi_opf & REQ_NOWAIT)
 			return BLK_STS_AGAIN;
@@ -472,7 +474,7 @@ static blk_status_t ram_reserve(struct ram_request *req, struct bio *bio)
 			continue;
 		}
 		if (next - sector < YBD_BLOCK_SECTORS &&
-		    !(READ_ONCE(chunk->zero) >> index & 1) &&
+		    !(READ_ONCE(chunk->upper) >> index & 1) &&
 		    !ram_lower_is_hole(req->dev, block, 1)) {
 			status = BLK_STS_AGAIN;
 			break;
@@ -564,8 +566,8 @@ static struct page *ram_zero_chunk(struct ybd_device *dev, struct ram_chunk *chu
 
 	spin_lock(&chunk->lock);
 	owned = chunk->owned & mask;
-	ybd_stat_add(dev->pcpu, YBD_STAT_ZEROED, hweight64(mask & ~chunk->zero));
-	WRITE_ONCE(chunk->zero, chunk->zero | mask);
+	ybd_stat_add(dev->pcpu, YBD_STAT_ZEROED, hweight64(mask & (owned | ~chunk->upper)));
+	WRITE_ONCE(chunk->upper, chunk->upper | mask);
 	WRITE_ONCE(chunk->owned, chunk->owned & ~mask);
 	while (owned) {
 		bit = __ffs64(owned);

@@ -38,7 +38,7 @@
 
 /* Blocks of the upper and of the kernel's pages: 4 KiB. */
 #define YBD_BLOCK_SHIFT		12
-#define YBD_BLOCK_SIZE		(1U << YBD_BLOCK_SHIFT)
+#define YBD_BLOCK_SIZE		4096U
 #define YBD_BLOCK_SECTORS	(YBD_BLOCK_SIZE >> SECTOR_SHIFT)
 
 extern struct mutex ybd_registry_lock;
