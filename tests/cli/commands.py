@@ -57,7 +57,7 @@ BAD = [
     (USAGE, "create a --image s/l --ram -1", '"-1" is no size'),
     (USAGE, "create a --image s/l --ram 99999999T", "is no size"),
     (USAGE, "create a --image s/l --ram 0", "where do writes go"),
-    (USAGE, "create a --image s/l --ram 4095", "less than a block"),
+    (USAGE, "create a --image s/l --ram 8191", "less than a block"),
     (USAGE, "create a --image s/l --ro --size 1Q", "is no size"),
     (USAGE, "create a --image s/l --ro --block-size 1024", "neither 512 nor 4096"),
     (USAGE, "create a --image s/l --ro --cgroup x", "--cgroup is for --ram"),

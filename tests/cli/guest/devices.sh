@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Devices: their life, their errors, udev.
+
+node_is_usable()
+{
+	local i dev
+
+	ybdctl image load images/final -q
+	for i in 1 2 3 4 5; do
+		# the node is there and reads when the command has returned
+		dev=$(ybdctl create "n$i" --image images/final --ram 1M)
+		[ -b "$dev" ]
+		dd if="$dev" of=/dev/null bs=4096 count=1 status=none iflag=direct
+	done
+	[ "$(sha /dev/ybd0)" = "$(golden rootfs final)" ]
+	ybdctl detach n1 n2 n3 n4 n5
+}
+ktap_case "create prints the node, which is usable" node_is_usable
+
+loads_by_itself()
+{
+	clean_up
+	json '.path == "/dev/ybd0" and .name == "c1" and .image == "images/final" and
+		.upper == "ram" and .upper_limit == 4194304 and .size == 50331648 and
+		.logical_block_size == 512 and .state == "live"' \
+		ybdctl create c1 --image images/final --ram 4M
+	json '.images | length == 1' ybdctl image list
+	# by uuid, which no image has as its name
+	ybdctl create c2 --ro -q --image \
+		029a3bc0-ce40-47bb-916f-2347922f0196/1deb6496-8fa4-4838-ac49-b91d4e1c45e4 >/dev/null
+	json '.images | length == 1 and .[0].devices == 2' ybdctl image list
+	ybdctl create c3 --ro --image images/base --image-name mine >/dev/null
+	json '.devices[] | select(.name == "c3") | .image == "mine"' ybdctl list
+	# a loaded one by its own name
+	ybdctl create c4 --ro --image mine >/dev/null
+	refused 3 'no image "yours" is loaded' ybdctl create c5 --ro --image yours
+	ybdctl list | grep -qE '^c1 +/dev/ybd0 +48M +images/final +ram +0 +4M +live +0$'
+}
+ktap_case "create loads the image when it has to" loads_by_itself
+
+udev_link()
+{
+	udevadm settle
+	[ "$(readlink -f /dev/ybd/c1)" = /dev/ybd0 ]
+	[ "$(readlink -f /dev/ybd/c2)" = /dev/ybd1 ]
+	udevadm info /dev/ybd0 >"$T/info"
+	not grep -E 'ID_FS|ID_PART|CURRENT_TAGS=.*systemd|disk/by' "$T/info"
+	# nobody has looked at it: neither udev nor the kernel for partitions
+	json '.stats[0].image_reads == 0 and .stats[0].hole_reads == 0' ybdctl stats c1
+	# closing it after writing makes udev probe a watched device again
+	udevadm monitor --udev --subsystem-match=block >"$T/change" &
+	local pid=$!
+	soon grep -q 'monitor will print' "$T/change"
+	dd if=/dev/zero of=/dev/ybd0 bs=4096 count=1 status=none conv=fsync
+	sleep 1
+	udevadm settle
+	kill $pid
+	not grep ' change ' "$T/change"
+}
+ktap_case "udev: a link by name, no probing, no watch, no systemd unit" udev_link
+
+link_goes()
+{
+	ybdctl detach c4
+	udevadm settle
+	[ ! -e /dev/ybd/c4 ]
+	ybdctl create c4 --ro --image mine >/dev/null
+	udevadm settle
+	[ -b /dev/ybd/c4 ]
+}
+ktap_case "udev: the link goes and comes" link_goes
+
+create_errors()
+{
+	refused 4 'c1: .*name' ybdctl create c1 --image images/final --ram 1M
+	refused 1 'size' ybdctl create x --image images/final --ro --size 1M
+	refused 1 'size' ybdctl create x --image images/final --ro --size 50331649
+	refused 1 '.' ybdctl create x --image images/final --ro --size 8388607T
+	refused 3 '/sys/fs/cgroup/nope: No such file' \
+		ybdctl create x --image images/final --ram 1M --cgroup nope
+	refused 3 '/tmp: Not a dir|/sys/fs/cgroup/../../../tmp' \
+		ybdctl create x --image images/final --ram 1M --cgroup ../../../nope
+	refused 7 'not supported' ybdctl create x --image images/final --pool p
+	json '.devices | map(select(.name == "x")) == []' ybdctl list
+}
+ktap_case "create: errors of the kernel in its words" create_errors
+
+sizes()
+{
+	local dev
+
+	dev=$(ybdctl create big --image images/final --ram 1M --size 1G)
+	[ "$(blockdev --getsize64 "$dev")" = 1073741824 ]
+	[ "$(dd if="$dev" bs=1M skip=48 status=none | tr -d '\0' | wc -c)" = 0 ]
+	[ "$(blockdev --getss "$dev")" = 512 ]
+	ybdctl detach big
+	dev=$(ybdctl create big --image images/final --ram 1M --block-size 4K)
+	[ "$(blockdev --getss "$dev")" = 4096 ]
+	ybdctl detach big
+	ybdctl create x --image mine --ro --size 4611686018427387904 >/dev/null
+	ybdctl detach x
+}
+ktap_case "create: --size and --block-size" sizes
+
+cgroups()
+{
+	local cg=/sys/fs/cgroup/ybd-test dev before after
+
+	grep -q memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
+		{ echo "no memory controller"; return 4; }
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir -p $cg
+	before=$(cat $cg/memory.current)
+	dev=$(ybdctl create m --image mine --ram 16M --cgroup ybd-test)
+	dd if=/dev/urandom of="$dev" bs=1M count=8 oflag=direct status=none
+	after=$(cat $cg/memory.current)
+	[ $((after - before)) -ge $((8 << 20)) ] || { echo "$before, then $after"; return 1; }
+	ybdctl detach m
+	rmdir $cg
+}
+ktap_case "create: --cgroup pays" cgroups
+
+shows()
+{
+	ybdctl show c1 | grep -qE '^upper limit: +4M$'
+	ybdctl show c1 c2 | grep -c '^name:' | grep -qx 2
+	json '.devices | map(.name) == ["c2", "c1"]' ybdctl show c2 c1
+	refused 3 'nope: no such device \(attribute: name\)' ybdctl show c1 nope
+	[ "$(stat_of c1 first_writes)" = 1 ]
+	ybdctl stats c1 | grep -qE '^first writes: +1$'
+	ybdctl stats | head -n 1 | grep -q '^NAME'
+	json '.stats | length == 4' ybdctl stats
+	# two devices of an image do not see each other's writes
+	[ "$(sha /dev/ybd1)" = "$(golden rootfs final)" ]
+	[ "$(sha /dev/ybd0)" != "$(golden rootfs final)" ]
+}
+ktap_case "show and stats" shows
+
+busy()
+{
+	exec 9<>/dev/ybd0
+	refused 4 'c1: ' ybdctl detach c1
+	refused 4 'images/final: ' ybdctl image unload images/final
+	json '.devices[0].openers == 1' ybdctl show c1
+	ybdctl detach --force c1
+	not dd if=/dev/fd/9 of=/dev/null bs=4096 count=1 iflag=direct status=none 2>/dev/null
+	exec 9<&-
+	refused 3 'no such device' ybdctl detach c1
+	# the name is free again
+	ybdctl create c1 --image images/final --ro >/dev/null
+}
+ktap_case "detach: busy, by force, gone" busy
+
+batch()
+{
+	local i names=()
+
+	for i in {1..40}; do
+		ybdctl create "b$i" --image mine --ro >/dev/null
+		names+=("b$i")
+	done
+	json '.devices | length == 44' ybdctl list
+	udevadm settle
+	ybdctl detach "${names[@]}"
+	json '.devices | length == 4' ybdctl list
+	# one that fails does not keep the others
+	refused 3 'nope: no such device' ybdctl destroy c2 nope c3 c4
+	json '.devices | map(.name) == ["c1"]' ybdctl list
+}
+ktap_case "detach: many at once" batch
+ktap_case "nothing is left" clean_up
+
+monitor()
+{
+	local pids=()
+
+	ybdctl monitor --json >"$T/events" &
+	pids+=($!)
+	ybdctl monitor >"$T/events.txt" &
+	pids+=($!)
+	soon grep -q listening "$T/events"
+	soon grep -q listening "$T/events.txt"
+	ybdctl create m1 --image images/final --ram 1M >/dev/null
+	ybdctl detach m1
+	ybdctl image unload images/final
+	soon grep -q image-unloaded "$T/events"
+	soon grep -q image-unloaded "$T/events.txt"
+	kill "${pids[@]}"
+	jq -se 'map(.event) == ["listening", "image-loaded", "device-created",
+		"device-detached", "image-unloaded"]' "$T/events" >/dev/null
+	jq -se '.[2].device | .name == "m1" and .path == "/dev/ybd0"' "$T/events" >/dev/null
+	jq -se '.[1].image.name == "images/final"' "$T/events" >/dev/null
+	grep -qE '^20[0-9-]+T[0-9:.]+Z device-created m1 /dev/ybd0 images/final$' "$T/events.txt"
+}
+ktap_case "monitor: each event on a line" monitor
+
+at_once()
+{
+	local i n=30 bad=0 pids=()
+
+	# none of them finds the image loaded
+	for ((i = 0; i < n; i++)); do
+		ybdctl create "p$i" --image images/final --ram 1M >"$T/p$i" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || bad=1; done
+	[ $bad = 0 ]
+	[ "$(cat "$T"/p* | sort -u | wc -l)" = $n ]
+	json ".devices | length == $n" ybdctl list
+	json '.images | length == 1' ybdctl image list
+	clean_up
+}
+ktap_case "many tools at once, the image not loaded" at_once
+
+killed()
+{
+	local i
+
+	for i in {1..25}; do
+		timeout -s KILL "0.0$((RANDOM % 90 + 10))" ybdctl create "k$i" --ro \
+			--image lvs-esnap/ec-snap --source "$FIX/esnap.img" \
+			--esnap "$U_EXT=$FIX/esnap.ext.raw" >/dev/null || :
+		# the device is there whole, or not at all
+		! ybdctl show "k$i" >/dev/null 2>&1 ||
+			json '.devices[0].state == "live"' ybdctl show "k$i"
+		[ $((i % 5)) != 0 ] || clean_up
+	done
+	clean_up
+}
+ktap_case "a tool that is killed leaves nothing half done" killed
+
+changing()
+{
+	local i pid
+
+	# lists stay whole while devices come and go
+	for i in {1..20}; do ybdctl create "s$i" --image images/final --ro >/dev/null; done
+	(for i in {1..40}; do
+		ybdctl create "x$i" --image images/final --ro >/dev/null
+		ybdctl detach "x$i"
+	done) &
+	pid=$!
+	for i in {1..20}; do
+		json '.devices | map(select(.name | startswith("s"))) | length == 20' ybdctl list
+		json '.devices | map(.name) | length == (unique | length)' ybdctl list
+	done
+	wait $pid
+	clean_up
+}
+ktap_case "lists while devices come and go" changing
+
+many_sources()
+{
+	local i args=()
+
+	# more than one message of a dump can hold
+	for i in {1..120}; do
+		truncate -s 64K "$T/src-with-a-name-of-some-length-so-that-it-takes-room-$i"
+		args+=(--layer "file:$T/src-with-a-name-of-some-length-so-that-it-takes-room-$i")
+	done
+	json '.sources | length == 1' ybdctl image load "${args[@]}" --name hidden
+	ybdctl image unload hidden
+	for i in {1..120}; do
+		truncate -s $(((121 - i) * 4096)) "$T/src-with-a-name-of-some-length-so-that-it-takes-room-$i"
+	done
+	json '.extents == 120 and (.sources | length == 120)' ybdctl image load "${args[@]}" --name wide
+	json '.images[0].name == "wide" and .images[0].sources == null' ybdctl image list
+	json '.images[0].sources | length == 120' ybdctl image show wide
+	clean_up
+	rm "$T"/src-*
+}
+ktap_case "an image of 120 sources" many_sources

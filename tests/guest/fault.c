@@ -1,0 +1,799 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ybd-fault [-s SEED] [-n OPERATIONS] [-t PART] DISK
+ * ybd-fault -t lower -b FIRST:LAST -w UNDERLYING DISK
+ *
+ * Makes one allocation after the other fail, in every command and in the data
+ * path: the n-th of a system call fails, with n from 1 until there is none left.
+ * What fails must change nothing, what succeeds must be whole. Needs a kernel
+ * with fault injection; DISK is overwritten.
+ *
+ * The part "lower" is for a DISK of which the sectors FIRST to LAST cannot be
+ * read: just what stands on them must fail.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../unit/ktap.h"
+#include "nl_raw.h"
+#include "nl_state.h"
+
+#define MIB		(1024u * 1024)
+#define IMAGE_SIZE	(16ULL * MIB)
+#define MAX_NTH		4000
+#define BLOCK		4096u
+
+static struct nlr n;
+static struct rng rng;
+static int source_fd, cgroup_fd = -1, fail_fd;
+static unsigned int nr_ops = 3000;
+static const char *disk, *fill;
+static u64 bad_first = 1, bad_last;	/* sectors of the disk that fail */
+
+/* -------- injection -------- */
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		die("%s: %m", path);
+	close(fd);
+}
+
+static void fail_set(unsigned int nth)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", nth);
+
+	if (pwrite(fail_fd, text, len, 0) != len)
+		die("fail-nth: %m");
+}
+
+/* Stop; was one injected? */
+static bool fail_end(void)
+{
+	char text[16] = "";
+
+	if (pread(fail_fd, text, sizeof(text) - 1, 0) < 0)
+		die("fail-nth: %m");
+	fail_set(0);
+	return !atoi(text);
+}
+
+static void fail_init(void)
+{
+	static const char *const files[] = { "failslab", "fail_page_alloc", "fail_make_request" };
+	char path[96];
+	unsigned int i;
+
+	fail_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (fail_fd < 0) {
+		printf("1..0 # SKIP this kernel injects no faults\n");
+		exit(0);
+	}
+	for (i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose", files[i]);
+		put(path, "0");
+	}
+	put("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	put("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	put("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	put("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+}
+
+/* -------- the control path -------- */
+
+struct command {
+	const char *name;
+	void (*make)(struct nlm *m);
+	void (*undo)(void);	/* of a success, or NULL */
+	char kind;		/* of the line that comes or goes, or 0 */
+	bool goes;
+	void (*redo)(void);	/* again what a success took away */
+};
+
+static struct ybd_map_extent maps[3][600];
+static u32 map_nr[3];
+static int map_fds[3];
+
+static void make_image(struct nlm *m, int which, unsigned int nr_fds)
+{
+	int fds[8];
+	struct image_arg a = {
+		.name = "new", .size = IMAGE_SIZE, .nr = map_nr[which], .fds = fds,
+		.nr_fds = nr_fds,
+	};
+	unsigned int i;
+
+	for (i = 0; i < nr_fds; i++)
+		fds[i] = source_fd;
+	image_msg(m, &n, &a, map_fds[which]);
+}
+
+static void make_image_table(struct nlm *m) { make_image(m, 0, 1); }
+static void make_image_wide(struct nlm *m) { make_image(m, 1, 8); }
+static void make_image_ext(struct nlm *m) { make_image(m, 2, 4); }
+
+static void make_device(struct nlm *m, u64 ram, int cgroup)
+{
+	struct device_arg a = { .name = "new", .image = "base", .ram = ram, .cgroup = cgroup };
+
+	device_msg(m, &n, &a);
+}
+
+static void make_device_ro(struct nlm *m) { make_device(m, 0, 0); }
+static void make_device_ram(struct nlm *m) { make_device(m, MIB, 0); }
+static void make_device_cgroup(struct nlm *m) { make_device(m, MIB, cgroup_fd + 1); }
+
+static void make_detach(struct nlm *m)
+{
+	named_msg(m, &n, YBD_CMD_DEVICE_DETACH, YBD_A_DEVICE_NAME, "rw");
+}
+
+static void make_force(struct nlm *m)
+{
+	make_detach(m);
+	nlm_u32(m, YBD_A_DEVICE_DETACH_FLAGS, YBD_DETACH_FLAGS_FORCE);
+}
+
+static void make_unload(struct nlm *m)
+{
+	named_msg(m, &n, YBD_CMD_IMAGE_UNLOAD, YBD_A_IMAGE_NAME, "spare");
+}
+
+static void make_device_get(struct nlm *m)
+{
+	named_msg(m, &n, YBD_CMD_DEVICE_GET, YBD_A_DEVICE_NAME, "rw");
+}
+
+static void make_image_get(struct nlm *m)
+{
+	named_msg(m, &n, YBD_CMD_IMAGE_GET, YBD_A_IMAGE_NAME, "base");
+}
+
+static void make_source_get(struct nlm *m)
+{
+	size_t nest;
+
+	nlm_init(m, &n, YBD_CMD_SOURCE_GET, 0);
+	nest = nlm_nest(m, YBD_A_SOURCES_SOURCE);
+	nlm_u32(m, YBD_A_SOURCE_ID, 1);
+	nlm_end(m, nest);
+}
+
+static void make_info(struct nlm *m) { nlm_init(m, &n, YBD_CMD_INFO_GET, 0); }
+static void make_device_dump(struct nlm *m) { nlm_init(m, &n, YBD_CMD_DEVICE_GET, NLM_F_DUMP); }
+static void make_image_dump(struct nlm *m) { nlm_init(m, &n, YBD_CMD_IMAGE_GET, NLM_F_DUMP); }
+static void make_source_dump(struct nlm *m) { nlm_init(m, &n, YBD_CMD_SOURCE_GET, NLM_F_DUMP); }
+
+static void must(int ret, const char *what)
+{
+	if (ret)
+		die("%s: %s (%s)", what, strerror(-ret), n.text);
+}
+
+static void undo_image(void) { must(image_unload(&n, "new"), "unload"); }
+static void undo_device(void) { must(device_detach(&n, "new", false), "detach"); }
+
+static void redo_device(void)
+{
+	struct device_arg a = { .name = "rw", .image = "base", .ram = 8 * MIB };
+
+	must(device_create(&n, &a, NULL), "create");
+}
+
+static void redo_image(void)
+{
+	struct image_arg a = { .name = "spare", .size = MIB };
+
+	must(image_load(&n, &a), "load");
+}
+
+static const struct command commands[] = {
+	{ "info-get", make_info, NULL, 0, false, NULL },
+	{ "source-get", make_source_get, NULL, 0, false, NULL },
+	{ "source-get dump", make_source_dump, NULL, 0, false, NULL },
+	{ "image-get", make_image_get, NULL, 0, false, NULL },
+	{ "image-get dump", make_image_dump, NULL, 0, false, NULL },
+	{ "device-get", make_device_get, NULL, 0, false, NULL },
+	{ "device-get dump", make_device_dump, NULL, 0, false, NULL },
+	{ "image-load, table", make_image_table, undo_image, 'I', false, NULL },
+	{ "image-load, wide table", make_image_wide, undo_image, 'I', false, NULL },
+	{ "image-load, extents", make_image_ext, undo_image, 'I', false, NULL },
+	{ "image-unload", make_unload, NULL, 'I', true, redo_image },
+	{ "device-create, read-only", make_device_ro, undo_device, 'D', false, NULL },
+	{ "device-create, RAM", make_device_ram, undo_device, 'D', false, NULL },
+	{ "device-create, cgroup", make_device_cgroup, undo_device, 'D', false, NULL },
+	{ "device-detach", make_detach, NULL, 'D', true, redo_device },
+	{ "device-detach, forced", make_force, NULL, 'D', true, redo_device },
+};
+
+/* Does the state fit the answer? -ENOMSG: the answer itself was lost. */
+static bool check_command(const struct command *c, int ret, const struct state *a,
+			  const struct state *b)
+{
+	unsigned int gone[2], come[2];
+	bool changed;
+
+	state_diff(a, b, 'D', &gone[0], &come[0], false);
+	state_diff(a, b, 'I', &gone[1], &come[1], false);
+	changed = gone[0] + come[0] + gone[1] + come[1];
+	if (!changed)
+		return ret || !c->kind;
+	if (ret && ret != -ENOMSG && ret != -ENOBUFS)
+		return false;
+	if (!c->kind || gone[0] + come[0] + gone[1] + come[1] != 1)
+		return false;
+	return c->goes ? gone[c->kind == 'I'] : come[c->kind == 'I'];
+}
+
+static void fault_command(const struct command *c)
+{
+	unsigned int nth, failed = 0, lost = 0, passed = 0;
+	struct state before, after;
+	static struct nlm m;
+	bool injected = true;
+	const char *bad;
+
+	if (c->make == make_device_cgroup && cgroup_fd < 0) {
+		printf("ok %u - %s # SKIP no cgroup\n", ++ktap.n, c->name);
+		return;
+	}
+	bad = state_read(&n, &before);
+	for (nth = 1; injected && nth < MAX_NTH && !bad && !ktap.bad; nth++) {
+		int ret;
+
+		c->make(&m);
+		fail_set(nth);
+		ret = nlr_send(&n, &m);
+		injected = fail_end();
+		if (!ret)
+			ret = nlr_answer(&n, NULL, NULL);
+		if (ret == -ENOMSG || ret == -ENOBUFS)
+			lost++;
+		else if (ret)
+			failed++;
+		else
+			passed++;
+		bad = state_read(&n, &after);
+		if (bad)
+			ktap_fail("allocation %u: %s", nth, bad);
+		else if (!check_command(c, ret, &before, &after))
+			ktap_fail("allocation %u: answer %d (%s), and the state does not fit",
+				  nth, ret, n.text);
+		if (!injected)
+			ktap_check(!ret, "without a fault: %d %s", ret, n.text);
+		if (c->kind && !state_same(&before, &after)) {
+			if (c->undo)
+				c->undo();
+			if (c->redo)
+				c->redo();
+			state_free(&before);
+			bad = state_read(&n, &before);
+		}
+		state_free(&after);
+	}
+	state_free(&before);
+	ktap_check(!injected || ktap.bad, "no end after %u", nth);
+	printf("# %u allocations: %u failed, %u did without, %u answers lost\n", nth - 2, failed,
+	       passed, lost);
+	ktap_done("control: %s", c->name);
+}
+
+static void fill_maps(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++)
+		maps[0][i] = (struct ybd_map_extent){ i * MIB, (15 - i) * MIB, MIB / 2, 0, 0 };
+	map_nr[0] = 16;
+	for (i = 0; i < 64; i++)
+		maps[1][i] = (struct ybd_map_extent){ i * 65536, i * 65536, 65536, i % 8, 0 };
+	map_nr[1] = 64;
+	for (i = 0; i < 600; i++)
+		maps[2][i] = (struct ybd_map_extent){ i * 24576ULL + 512 * (i % 3), i * 8192,
+			4096 + 512 * (i % 5), i % 4, 0 };
+	/* Far enough apart that a table would be too large. */
+	maps[2][599].start = IMAGE_SIZE - 8192;
+	map_nr[2] = 600;
+	for (i = 0; i < 3; i++)
+		map_fds[i] = map_fd(maps[i], map_nr[i]);
+}
+
+static void test_control(void)
+{
+	unsigned int i;
+
+	fill_maps();
+	mkdir("/sys/fs/cgroup/ybd-fault", 0700);
+	cgroup_fd = open("/sys/fs/cgroup/ybd-fault", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	redo_image();
+	redo_device();
+	for (i = 0; i < ARRAY_LEN(commands); i++)
+		fault_command(&commands[i]);
+	must(device_detach(&n, "rw", false), "detach");
+	must(image_unload(&n, "spare"), "unload");
+}
+
+/* -------- the module -------- */
+
+/* Only what is allocated below the module's own init function. */
+static void test_module(void)
+{
+	unsigned long start = 0, end = 0, at;
+	unsigned int nth, failed = 0;
+	char line[256], sym[128], type, text[32];
+	bool injected = true, next = false;
+	FILE *f = fopen("/proc/kallsyms", "re");
+	struct state none;
+	int fd, ret = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %c %127s", &at, &type, sym) != 3)
+			continue;
+		if (next && at != start) {
+			end = at;
+			break;
+		}
+		if (!strcmp(sym, "do_one_initcall")) {
+			start = at;
+			next = true;
+		}
+	}
+	if (f)
+		fclose(f);
+	if (!end)
+		end = start + 1024;
+	fd = open("/tmp/ybd.ko", O_RDONLY | O_CLOEXEC);
+	if (!start || fd < 0) {
+		printf("ok %u - module: load # SKIP no /tmp/ybd.ko\n", ++ktap.n);
+		return;
+	}
+	nlr_close(&n);
+	if (syscall(SYS_delete_module, "ybd", O_NONBLOCK))
+		ktap_fail("unload: %m");
+	snprintf(text, sizeof(text), "%#lx", start);
+	put("/sys/kernel/debug/failslab/require-start", text);
+	put("/sys/kernel/debug/fail_page_alloc/require-start", text);
+	snprintf(text, sizeof(text), "%#lx", end);
+	put("/sys/kernel/debug/failslab/require-end", text);
+	put("/sys/kernel/debug/fail_page_alloc/require-end", text);
+	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad; nth++) {
+		fail_set(nth);
+		ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+		injected = fail_end();
+		failed += !!ret;
+		ktap_check(!ret || ret == -ENOMEM || (ret == -EEXIST && injected), "%u: %s", nth,
+			   strerror(-ret));
+		if (!ret && injected && syscall(SYS_delete_module, "ybd", O_NONBLOCK))
+			ktap_fail("%u: unload: %m", nth);
+	}
+	ktap_check(!injected && !ret, "no end, or no success: %d", ret);
+	put("/sys/kernel/debug/failslab/require-start", "0");
+	put("/sys/kernel/debug/fail_page_alloc/require-start", "0");
+	put("/sys/kernel/debug/failslab/require-end", "0xffffffffffffffff");
+	put("/sys/kernel/debug/fail_page_alloc/require-end", "0xffffffffffffffff");
+	must(nlr_open(&n), "open");
+	ktap_check(!state_read(&n, &none) && !none.n, "something is there");
+	printf("# %u allocations, %u failed\n", nth - 2, failed);
+	ktap_done("module: load");
+}
+
+/* -------- the data path -------- */
+
+enum what { W_READ, W_READ_SPLIT, W_READ_HOLE, W_READ_UPPER, W_FIRST, W_OVERWRITE, W_SHORT,
+	W_LARGE, W_DISCARD, W_ZEROES, W_NOWAIT_READ, W_NOWAIT_WRITE, W_FLUSH, NR_WHAT };
+
+static const char *const what_names[] = {
+	"read", "read across extents", "read of a hole", "read of the upper", "first write",
+	"overwrite", "short first write", "large write", "discard", "write zeroes",
+	"NOWAIT read", "NOWAIT write", "flush",
+};
+
+static u8 *shadow, *buf;
+static bool *unknown;	/* per sector: a write of it failed */
+
+static void expected_image(u8 *to)
+{
+	unsigned int i;
+	u64 s, v;
+
+	for (i = 0; i < map_nr[0]; i++) {
+		for (s = 0; s < maps[0][i].len / 512; s++) {
+			v = maps[0][i].phys / 512 + s;
+			memset(to + maps[0][i].start + s * 512, 0, 512);
+			memcpy(to + maps[0][i].start + s * 512, &v, sizeof(v));
+		}
+	}
+}
+
+static bool check_data(u64 at, u64 len)
+{
+	u64 s;
+
+	for (s = 0; s < len; s += 512)
+		if (!unknown[(at + s) / 512] && memcmp(buf + s, shadow + at + s, 512))
+			return false;
+	return true;
+}
+
+/* One operation; the n-th time on blocks that nobody has touched. */
+static int do_what(int fd, enum what what, unsigned int nth, u64 *at, u64 *len, bool *write)
+{
+	struct iovec iov = { .iov_base = buf };
+	/* Extents are the first half of each MiB. */
+	u64 block = (nth * 3) % 100, mib = 1 + nth % 14;
+	u64 range[2];
+	ssize_t ret;
+
+	*write = what >= W_FIRST && what <= W_ZEROES;
+	*write |= what == W_NOWAIT_WRITE;
+	*len = BLOCK;
+	*at = mib * MIB + block * BLOCK;
+	switch (what) {
+	case W_READ_SPLIT:
+		*at = mib * MIB + MIB / 2 - 8192;
+		*len = 65536;
+		break;
+	case W_READ_HOLE:
+		*at = mib * MIB + MIB / 2 + block * BLOCK;
+		break;
+	case W_READ_UPPER:
+	case W_OVERWRITE:
+		*at = block % 8 * BLOCK;
+		break;
+	case W_SHORT:
+		*at += 512;
+		*len = 1536;
+		break;
+	case W_LARGE:
+		*len = 65536 + 512;
+		break;
+	case W_DISCARD:
+	case W_ZEROES:
+		*len = 3 * BLOCK;
+		break;
+	case W_FLUSH:
+		return fsync(fd) ? -errno : 0;
+	default:
+		break;
+	}
+	iov.iov_len = *len;
+	range[0] = *at;
+	range[1] = *len;
+	if (*write)
+		memset(buf, nth, *len);
+	if (what == W_DISCARD || what == W_ZEROES) {
+		memset(buf, 0, *len);
+		ret = ioctl(fd, what == W_DISCARD ? BLKDISCARD : BLKZEROOUT, range);
+		return ret ? -errno : 0;
+	}
+	if (*write)
+		ret = pwritev2(fd, &iov, 1, *at, what == W_NOWAIT_WRITE ? RWF_NOWAIT : 0);
+	else
+		ret = preadv2(fd, &iov, 1, *at, what == W_NOWAIT_READ ? RWF_NOWAIT : 0);
+	if (ret < 0)
+		return -errno;
+	return (u64)ret == *len ? 0 : -EIO;
+}
+
+static void after(enum what what, int ret, u64 at, u64 len, bool write)
+{
+	u64 s;
+
+	(void)what;
+	if (!write) {
+		if (!ret)
+			ktap_check(check_data(at, len), "wrong data at %" PRIu64, at);
+		return;
+	}
+	for (s = 0; s < len; s += 512)
+		unknown[(at + s) / 512] = ret && ret != -EAGAIN;
+	if (!ret)
+		memcpy(shadow + at, buf, len);
+}
+
+/* Everything once more, without faults. */
+static void check_all(int fd)
+{
+	u64 at;
+
+	for (at = 0; at < IMAGE_SIZE; at += MIB) {
+		ktap_check(pread(fd, buf, MIB, at) == MIB, "read at %" PRIu64 ": %m", at);
+		ktap_check(check_data(at, MIB), "wrong data in the MiB at %" PRIu64, at);
+	}
+}
+
+static void fault_io(int fd, enum what what)
+{
+	unsigned int nth, failed = 0, again = 0;
+	bool injected = true, write;
+	u64 at = 0, len = 0;
+
+	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad; nth++) {
+		int ret;
+
+		fail_set(nth);
+		ret = do_what(fd, what, nth, &at, &len, &write);
+		injected = fail_end();
+		failed += ret && ret != -EAGAIN;
+		again += ret == -EAGAIN;
+		ktap_check(!ret || ret == -ENOMEM || ret == -EIO || ret == -EAGAIN,
+			   "allocation %u: %s", nth, strerror(-ret));
+		if (!injected && what != W_NOWAIT_READ && what != W_NOWAIT_WRITE)
+			ktap_check(!ret, "without a fault: %s", strerror(-ret));
+		if (what != W_FLUSH)
+			after(what, ret, at, len, write);
+	}
+	check_all(fd);
+	ktap_check(!injected || ktap.bad, "no end");
+	printf("# %u allocations: %u failed, %u told to try again\n", nth - 2, failed, again);
+	ktap_done("data: %s", what_names[what]);
+}
+
+static void random_io(int fd, const char *name)
+{
+	unsigned int i, failed = 0;
+
+	for (i = 0; i < nr_ops && !ktap.bad; i++) {
+		bool write;
+		u64 at = 0, len = 0;
+		enum what what = rng_below(&rng, NR_WHAT);
+		int ret = do_what(fd, what, rng_below(&rng, 1000), &at, &len, &write);
+
+		failed += ret && ret != -EAGAIN;
+		ktap_check(!ret || ret == -ENOMEM || ret == -EIO || ret == -EAGAIN,
+			   "%s: %s", what_names[what], strerror(-ret));
+		if (what != W_FLUSH)
+			after(what, ret, at, len, write);
+	}
+	printf("# %s: %u of %u operations failed\n", name, failed, nr_ops);
+}
+
+/* Also what is allocated by workers: anything below the module's text. */
+static void test_workers(int fd)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+	char text[64] = "", path[96];
+	unsigned long start;
+	unsigned int i;
+	int sfd;
+
+	sfd = open("/sys/module/ybd/sections/.text", O_RDONLY | O_CLOEXEC);
+	if (sfd < 0 || read(sfd, text, sizeof(text) - 1) <= 0)
+		die("sections: %m");
+	close(sfd);
+	start = strtoul(text, NULL, 16);
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/require-start", kinds[i]);
+		snprintf(text, sizeof(text), "%#lx", start);
+		put(path, text);
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/require-end", kinds[i]);
+		snprintf(text, sizeof(text), "%#lx", start + 0x20000);
+		put(path, text);
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/probability", kinds[i]);
+		put(path, "20");
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/times", kinds[i]);
+		put(path, "-1");
+	}
+	random_io(fd, "anywhere in the module");
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/probability", kinds[i]);
+		put(path, "0");
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/require-start", kinds[i]);
+		put(path, "0");
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/require-end", kinds[i]);
+		put(path, "0xffffffffffffffff");
+	}
+	check_all(fd);
+	ktap_done("data: one allocation in five fails, in workers too");
+}
+
+/* The source reports errors, one request in five. */
+static void test_requests(int fd)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/make-it-fail", strrchr(disk, '/') + 1);
+	put(path, "1");
+	put("/sys/kernel/debug/fail_make_request/times", "-1");
+	put("/sys/kernel/debug/fail_make_request/probability", "20");
+	random_io(fd, "the source");
+	put("/sys/kernel/debug/fail_make_request/probability", "0");
+	put(path, "0");
+	check_all(fd);
+	ktap_done("data: one request to the source in five fails");
+}
+
+static void fill_source(void)
+{
+	int fd = open(fill, O_RDWR | O_CLOEXEC);
+	u64 at, i, v;
+
+	memset(buf, 0, MIB);
+	for (at = 0; at < IMAGE_SIZE; at += MIB) {
+		for (i = 0; i < MIB / 512; i++) {
+			v = at / 512 + i;
+			memcpy(buf + i * 512, &v, sizeof(v));
+		}
+		if (pwrite(fd, buf, MIB, at) != MIB)
+			die("%s: %m", fill);
+	}
+	if (fsync(fd))
+		die("%s: %m", fill);
+	close(fd);
+	source_fd = open(disk, O_RDONLY | O_CLOEXEC);
+	if (source_fd < 0)
+		die("%s: %m", disk);
+}
+
+/* -------- a source of which a part cannot be read -------- */
+
+static bool stands_on_bad(u64 at, u64 len)
+{
+	unsigned int i;
+
+	for (i = 0; i < map_nr[0]; i++) {
+		const struct ybd_map_extent *e = &maps[0][i];
+		u64 lo = at > e->start ? at : e->start;
+		u64 hi = at + len < e->start + e->len ? at + len : e->start + e->len;
+
+		if (lo >= hi)
+			continue;
+		lo = (e->phys + lo - e->start) / 512;
+		hi = (e->phys + hi - e->start) / 512;
+		if (lo <= bad_last && hi > bad_first)
+			return true;
+	}
+	return false;
+}
+
+static void check_reads(int fd, u64 len, const char *name)
+{
+	unsigned int failed = 0;
+	u64 at;
+
+	for (at = 0; at + len <= IMAGE_SIZE; at += len) {
+		bool bad = stands_on_bad(at, len);
+		ssize_t got = pread(fd, buf, len, at);
+
+		failed += got < 0;
+		/* Memory that bios had read before they failed is not looked at. */
+		ktap_check(bad ? got < 0 && errno == EIO : got == (ssize_t)len,
+			   "%" PRIu64 "+%" PRIu64 ": %zd (%m)", at, len, got);
+		if (got == (ssize_t)len)
+			ktap_check(check_data(at, len), "wrong data at %" PRIu64, at);
+	}
+	printf("# %u reads failed\n", failed);
+	ktap_check(failed, "no read failed");
+	ktap_done("lower: %s: just what cannot be read is EIO", name);
+}
+
+static void test_lower(void)
+{
+	struct device_arg a = { .name = "lower", .image = "base", .ram = 64ULL * MIB };
+	char path[32];
+	u64 at;
+	u32 id;
+	int fd;
+
+	shadow = xalloc(IMAGE_SIZE);
+	unknown = xalloc(IMAGE_SIZE / 512);
+	expected_image(shadow);
+	must(device_create(&n, &a, &id), "create");
+	snprintf(path, sizeof(path), "/dev/ybd%u", id);
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		die("%s: %m", path);
+	check_reads(fd, BLOCK, "blocks");
+	check_reads(fd, 256 * 1024, "reads that are split");
+
+	/* A short write has to read the block; a whole one has not. */
+	for (at = 0; at < IMAGE_SIZE && !stands_on_bad(at, BLOCK); at += BLOCK)
+		;
+	memset(buf, 7, BLOCK);
+	ktap_check(pwrite(fd, buf, 512, at + 512) < 0 && errno == EIO, "short write: %m");
+	ktap_check(pread(fd, buf, BLOCK, at) < 0, "the block reads after a failed short write");
+	memset(buf, 7, BLOCK);
+	ktap_check(pwrite(fd, buf, BLOCK, at) == BLOCK, "whole write: %m");
+	memset(buf, 0, BLOCK);
+	ktap_check(pread(fd, buf, BLOCK, at) == BLOCK && buf[0] == 7 && buf[BLOCK - 1] == 7,
+		   "read after a whole write: %m");
+	ktap_done("lower: a block that cannot be read can be written as a whole only");
+	close(fd);
+	must(device_detach(&n, "lower", false), "detach");
+}
+
+static void test_data(void)
+{
+	struct device_arg a = { .name = "data", .image = "base", .ram = 64ULL * MIB };
+	enum what what;
+	char path[32];
+	u32 id;
+	int fd;
+
+	must(device_create(&n, &a, &id), "create");
+	shadow = xalloc(IMAGE_SIZE);
+	unknown = xalloc(IMAGE_SIZE / 512);
+	expected_image(shadow);
+	snprintf(path, sizeof(path), "/dev/ybd%u", id);
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		die("%s: %m", path);
+	check_all(fd);
+	ktap_done("data: without faults");
+	memset(buf, 1, MIB);
+	if (pwrite(fd, buf, 8 * BLOCK, 0) != 8 * BLOCK)
+		die("%s: %m", path);
+	memcpy(shadow, buf, 8 * BLOCK);
+	for (what = 0; what < NR_WHAT; what++)
+		fault_io(fd, what);
+	test_workers(fd);
+	test_requests(fd);
+	close(fd);
+	must(device_detach(&n, "data", false), "detach");
+}
+
+int main(int argc, char **argv)
+{
+	struct image_arg base = { .name = "base", .size = IMAGE_SIZE, .fds = &source_fd,
+		.nr_fds = 1 };
+	u64 seed = (u64)time(NULL);
+	const char *only = NULL;
+	struct state s;
+	int c;
+
+	while ((c = getopt(argc, argv, "s:n:t:b:w:")) != -1) {
+		if (c == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else if (c == 'n')
+			nr_ops = strtoul(optarg, NULL, 0);
+		else if (c == 't')
+			only = optarg;
+		else if (c == 'w')
+			fill = optarg;
+		else if (c == 'b' &&
+			 sscanf(optarg, "%" SCNu64 ":%" SCNu64, &bad_first, &bad_last) == 2)
+			continue;
+		else
+			return 2;
+	}
+	if (optind >= argc)
+		die("expected a disk");
+	disk = argv[optind];
+	if (!fill)
+		fill = disk;
+	rng.s = seed;
+	printf("KTAP version 1\n# ybd-fault -s %#" PRIx64 " -n %u\n", seed, nr_ops);
+	if (!only || strcmp(only, "lower"))
+		fail_init();
+	buf = xalloc(MIB);
+	fill_source();
+	must(nlr_open(&n), "open");
+	if (!only || !strcmp(only, "module"))
+		test_module();
+	fill_maps();
+	base.ext = maps[0];
+	base.nr = map_nr[0];
+	must(image_load(&n, &base), "load");
+	if (!only || !strcmp(only, "control"))
+		test_control();
+	if (!only || !strcmp(only, "data"))
+		test_data();
+	if (only && !strcmp(only, "lower"))
+		test_lower();
+	must(image_unload(&n, "base"), "unload");
+	ktap_check(!state_read(&n, &s) && !s.n, "something is left");
+	ktap_done("nothing is left at the end");
+	printf("1..%u\n", ktap.n);
+	return ktap_exit();
+}
