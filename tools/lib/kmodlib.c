@@ -3,6 +3,7 @@
 #include <libkmod.h>
 #include <stdio.h>
 #include <sys/utsname.h>
+#include <syslog.h>
 
 #include "dl.h"
 #include "kmodlib.h"
@@ -14,6 +15,7 @@
 static struct {
 	typeof(kmod_new) *new;
 	typeof(kmod_unref) *unref;
+	typeof(kmod_set_log_priority) *log;
 	typeof(kmod_module_new_from_lookup) *lookup;
 	typeof(kmod_module_get_module) *get;
 	typeof(kmod_module_probe_insert_module) *probe;
@@ -26,6 +28,7 @@ static int load_library(void)
 	const struct ybd_dl_sym sym[] = {
 		{ "kmod_new", &kmod.new },
 		{ "kmod_unref", &kmod.unref },
+		{ "kmod_set_log_priority", &kmod.log },
 		{ "kmod_module_new_from_lookup", &kmod.lookup },
 		{ "kmod_module_get_module", &kmod.get },
 		{ "kmod_module_probe_insert_module", &kmod.probe },
@@ -88,6 +91,8 @@ int ybd_kmod_load(const char *name, struct ybd_error *err)
 	ctx = kmod.new(NULL, NULL);
 	if (!ctx)
 		return ybd_error_sys(err, -ENOMEM, "libkmod");
+	/* it writes to stderr, where our one line goes */
+	kmod.log(ctx, LOG_EMERG);
 	rc = probe(ctx, name);
 	kmod.unref(ctx);
 	return rc ? explain(name, rc, err) : 0;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <linux/genetlink.h>
 #include <netlink/socket.h>
 
@@ -116,7 +115,8 @@ static int kernel_error(const struct nlmsghdr *req, const struct nlmsghdr *h,
 		nla_strlcpy(text, tb[ATTR_MSG], sizeof(text));
 	else
 		snprintf(text, sizeof(text), "%s", plain_reason(code));
-	if (!attr)
+	/* most of the kernel's words begin with it */
+	if (!attr || !strncmp(text, attr, strlen(attr)))
 		return ybd_error_set(err, code, "%s: %s", what, text);
 	return ybd_error_set(err, code, "%s: %s (%s: %s)", what, text,
 			     tb[ATTR_OFFS] ? "attribute" : "missing attribute",
@@ -327,30 +327,19 @@ static int resolve(struct ybd_nl *nl, struct family *f, struct ybd_error *err)
 	return nl_call(nl, msg, answer_family, f, "looking for the module", err);
 }
 
-static bool other_netns(void)
-{
-	struct stat ours, init;
-
-	return !stat("/proc/self/ns/net", &ours) &&
-	       !stat("/proc/1/ns/net", &init) && ours.st_ino != init.st_ino;
-}
-
 static int find_family(struct ybd_nl *nl, struct ybd_error *err)
 {
 	struct family f = { 0 };
 	int rc = resolve(nl, &f, err);
 
-	if (rc == -ENOENT && !access("/sys/module/ybd", F_OK) && other_netns())
-		return ybd_error_set(err, -EPERM,
-				     "the module answers in the initial network namespace only");
-	if (rc == -ENOENT) {
+	if (rc == -ENOENT && access("/sys/module/ybd", F_OK)) {
 		rc = ybd_kmod_load("ybd", err);
 		if (!rc)
 			rc = resolve(nl, &f, err);
 	}
 	if (rc == -ENOENT)
-		return ybd_error_set(err, -YBD_ENOMODULE,
-				     "the module ybd is loaded but does not answer here");
+		return ybd_error_set(err, -EPERM,
+				     "the module answers in the initial network namespace only, and this is another one");
 	if (rc)
 		return rc;
 	nl->family = f.id;

@@ -180,8 +180,8 @@ static void create_check(struct create *c, const char *name)
 		cmd_usage("--cgroup is for --ram: a read-only device takes no memory for writes");
 	if (c->layers.unsafe && !c->ro)
 		cmd_usage("--unsafe-writable needs --ro: the lvol may change below");
-	if (c->ram && c->ram < 4096)
-		cmd_usage("--ram is less than a block, 4096 bytes");
+	if (c->ram && c->ram < 8192)
+		cmd_usage("--ram is less than a block and its index, 8192 bytes");
 	if (c->block_size && c->block_size != 512 && c->block_size != 4096)
 		cmd_usage("--block-size is neither 512 nor 4096");
 }

@@ -21,11 +21,10 @@ static void check_name(const char *name)
 
 static void print_loaded(const struct ybd_image_info *info, bool fresh)
 {
-	char buf[PRINT_SIZE_LEN];
-
 	if (print_is_json()) {
 		print_bool("loaded", fresh);
 		show_image(info);
+		show_sources(info);
 		return;
 	}
 	if (cmd_quiet())
@@ -33,9 +32,9 @@ static void print_loaded(const struct ybd_image_info *info, bool fresh)
 	if (!fresh)
 		print_line("image %s was loaded already", info->name);
 	else
-		print_line("image %s is loaded: %u extents, %s of memory",
+		print_line("image %s is loaded: %u extents, %llu bytes of memory",
 			   info->name, info->extents,
-			   print_size_text(info->map_bytes, buf));
+			   (unsigned long long)info->map_bytes);
 }
 
 static int load(const struct layers *l, const char *name)
@@ -126,6 +125,7 @@ static int show_one(struct ybd_nl *nl, const char *name, struct ybd_error *err)
 		return rc;
 	print_object_begin(NULL);
 	show_image(&info);
+	show_sources(&info);
 	print_object_end();
 	ybd_image_info_free(&info);
 	return 0;

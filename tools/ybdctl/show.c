@@ -99,7 +99,7 @@ void show_stats(const struct ybd_stats *s)
 	print_size("upper_limit", s->upper_limit);
 }
 
-static void show_sources(const struct ybd_image_info *i)
+void show_sources(const struct ybd_image_info *i)
 {
 	static const struct print_column cols[] = {
 		{ "name", "SOURCE", false },
@@ -143,5 +143,4 @@ void show_image(const struct ybd_image_info *i)
 	print_size("map_bytes", i->map_bytes);
 	print_size("mapped_bytes", i->mapped_bytes);
 	print_u64("devices", i->devices);
-	show_sources(i);
 }

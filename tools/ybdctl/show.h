@@ -15,5 +15,7 @@ extern const struct print_column show_image_cols[];
 void show_device(const struct ybd_device_info *d);
 void show_stats(const struct ybd_stats *s);
 void show_image(const struct ybd_image_info *i);
+/* What an image is read from; lists of images do not tell. */
+void show_sources(const struct ybd_image_info *i);
 
 #endif
