@@ -109,6 +109,25 @@ out:
 	return ret ? ERR_PTR(ret) : rec;
 }
 
+/* A source of larger blocks can only be read in those. */
+static int check_alignment(const struct ybd_image *image,
+			   const struct ybd_map_extent *rec, u32 nr,
+			   struct netlink_ext_ack *extack)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		const struct ybd_source *source = image->sources[rec[i].source];
+		u32 block = (source->block_mask + 1) << SECTOR_SHIFT;
+
+		if ((rec[i].start | rec[i].phys | rec[i].len) & (block - 1)) {
+			NL_SET_ERR_MSG(extack, "extents are not multiples of a source's logical block size");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 /**
  * ybd_image_read_map - take and validate the map
  * @image: with its size and sources set
@@ -150,6 +169,8 @@ int ybd_image_read_map(struct ybd_image *image, int map_fd, u32 nr,
 				   image->name, err.index, bad->start, bad->phys, bad->len,
 				   bad->source, err.reason);
 	}
+	if (!ret)
+		ret = check_alignment(image, rec, nr, extack);
 	kvfree(rec);
 out:
 	kfree(sizes);

@@ -429,22 +429,6 @@ static int image_add_sources(struct ybd_image *image, struct genl_info *info)
 	return 0;
 }
 
-/* A source of larger blocks can only be read in those. */
-static int image_check_alignment(struct ybd_image *image, struct netlink_ext_ack *extack)
-{
-	unsigned int i;
-
-	if (!image->map.nr_units)
-		return 0;
-	for (i = 0; i < image->nr_sources; i++) {
-		if (image->sources[i]->block_mask >> image->map.shift) {
-			NL_SET_ERR_MSG(extack, "extents are not multiples of a source's logical block size");
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
 /* It is shown in sysfs and in the log. */
 static bool name_is_printable(const char *name)
 {
@@ -533,7 +517,6 @@ int ybd_nl_image_load_doit(struct sk_buff *skb, struct genl_info *info)
 	      ybd_image_read_map(image, nla_get_s32(info->attrs[YBD_A_IMAGE_MAP_FD]),
 				 nla_get_u32(info->attrs[YBD_A_IMAGE_EXTENT_COUNT]),
 				 info->extack) ?:
-	      image_check_alignment(image, info->extack) ?:
 	      ybd_image_register(image, info->extack);
 	if (ret) {
 		nlmsg_free(msg);
