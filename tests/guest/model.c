@@ -199,6 +199,11 @@ static void pick_job(struct worker *w, struct job *job, u8 *room)
 	op->kind = pick_kind(&w->rng);
 	op->nr = (pick_sectors(&w->rng) + unit - 1) / unit * unit;
 	op->sector = pick_start(w, op->nr) / unit * unit;
+	if (opt.narrow && op->kind == OP_READ && rng_chance(&w->rng, 50)) {
+		/* from a block that only the image ever has */
+		op->sector = narrow_start - 8;
+		op->nr = 8 + NARROW_SECTORS;
+	}
 	job->rwf = 0;
 	if (op->kind != OP_READ && op->kind != OP_WRITE)
 		return;
@@ -507,9 +512,9 @@ static void find_narrow(const struct test_image *img)
 {
 	u64 s, nr = img->size / SECTOR, run = 0;
 
-	for (s = 0; s < nr && run < NARROW_SECTORS + 16; s++)
+	for (s = 0; s < nr && run < NARROW_SECTORS + 24; s++)
 		run = is_zero(img->content + s * SECTOR, SECTOR) ? 0 : run + 1;
-	narrow_start = (s - run + 7) & ~7ULL;
+	narrow_start = ((s - run + 7) & ~7ULL) + 8;
 	printf("# a few blocks from sector %" PRIu64 "\n", narrow_start);
 }
 
