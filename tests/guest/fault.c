@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ybd-fault [-s SEED] [-n OPERATIONS] [-t PART] DISK
+ * ybd-fault [-a] [-s SEED] [-n OPERATIONS] [-t PART] DISK
  * ybd-fault -t lower -b FIRST:LAST -w UNDERLYING DISK
  *
  * Makes one allocation after the other fail, in every command and in the data
  * path: the n-th of a system call fails, with n from 1 until there is none left.
- * What fails must change nothing, what succeeds must be whole. Needs a kernel
- * with fault injection; DISK is overwritten.
+ * Not every n is tried, the larger the fewer, unless -a asks for all. What fails
+ * must change nothing, what succeeds must be whole. Needs a kernel with fault
+ * injection; DISK is overwritten.
  *
  * The part "lower" is for a DISK of which the sectors FIRST to LAST cannot be
  * read: just what stands on them must fail.
@@ -35,6 +36,7 @@ static struct nlr n;
 static struct rng rng;
 static int source_fd, cgroup_fd = -1, fail_fd;
 static unsigned int nr_ops = 3000;
+static bool all;
 static const char *disk, *fill;
 static u64 bad_first = 1, bad_last;	/* sectors of the disk that fail */
 
@@ -56,6 +58,11 @@ static void fail_set(unsigned int nth)
 
 	if (pwrite(fail_fd, text, len, 0) != len)
 		die("fail-nth: %m");
+}
+
+static unsigned int fail_next(unsigned int nth, unsigned int part)
+{
+	return nth + 1 + (all ? 0 : rng_below(&rng, 1 + nth / part));
 }
 
 /* Stop; was one injected? */
@@ -249,7 +256,8 @@ static void fault_command(const struct command *c)
 		return;
 	}
 	bad = state_read(&n, &before);
-	for (nth = 1; injected && nth < MAX_NTH && !bad && !ktap.bad; nth++) {
+	for (nth = 1; injected && nth < MAX_NTH && !bad && !ktap.bad;
+	     nth = fail_next(nth, 6)) {
 		int ret;
 
 		c->make(&m);
@@ -284,7 +292,7 @@ static void fault_command(const struct command *c)
 	}
 	state_free(&before);
 	ktap_check(!injected || ktap.bad, "no end after %u", nth);
-	printf("# %u allocations: %u failed, %u did without, %u answers lost\n", nth - 2, failed,
+	printf("# about %u allocations: %u failed, %u did without, %u answers lost\n", nth, failed,
 	       passed, lost);
 	ktap_done("control: %s", c->name);
 }
@@ -367,7 +375,8 @@ static void test_module(void)
 	snprintf(text, sizeof(text), "%#lx", end);
 	put("/sys/kernel/debug/failslab/require-end", text);
 	put("/sys/kernel/debug/fail_page_alloc/require-end", text);
-	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad; nth++) {
+	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad;
+	     nth = fail_next(nth, 3)) {
 		fail_set(nth);
 		ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
 		injected = fail_end();
@@ -384,7 +393,7 @@ static void test_module(void)
 	put("/sys/kernel/debug/fail_page_alloc/require-end", "0xffffffffffffffff");
 	must(nlr_open(&n), "open");
 	ktap_check(!state_read(&n, &none) && !none.n, "something is there");
-	printf("# %u allocations, %u failed\n", nth - 2, failed);
+	printf("# about %u allocations, %u failed\n", nth, failed);
 	ktap_done("module: load");
 }
 
@@ -519,7 +528,8 @@ static void fault_io(int fd, enum what what)
 	bool injected = true, write;
 	u64 at = 0, len = 0;
 
-	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad; nth++) {
+	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad;
+	     nth = fail_next(nth, 6)) {
 		int ret;
 
 		fail_set(nth);
@@ -527,7 +537,8 @@ static void fault_io(int fd, enum what what)
 		injected = fail_end();
 		failed += ret && ret != -EAGAIN;
 		again += ret == -EAGAIN;
-		ktap_check(!ret || ret == -ENOMEM || ret == -EIO || ret == -EAGAIN,
+		ktap_check(!ret || ret == -ENOMEM || ret == -EIO || ret == -EAGAIN ||
+			   ret == -ETIMEDOUT /* null_blk injects that, too */,
 			   "allocation %u: %s", nth, strerror(-ret));
 		if (!injected && what != W_NOWAIT_READ && what != W_NOWAIT_WRITE)
 			ktap_check(!ret, "without a fault: %s", strerror(-ret));
@@ -536,7 +547,7 @@ static void fault_io(int fd, enum what what)
 	}
 	check_all(fd);
 	ktap_check(!injected || ktap.bad, "no end");
-	printf("# %u allocations: %u failed, %u told to try again\n", nth - 2, failed, again);
+	printf("# about %u allocations: %u failed, %u told to try again\n", nth, failed, again);
 	ktap_done("data: %s", what_names[what]);
 }
 
@@ -752,13 +763,15 @@ int main(int argc, char **argv)
 	struct state s;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:n:t:b:w:")) != -1) {
+	while ((c = getopt(argc, argv, "as:n:t:b:w:")) != -1) {
 		if (c == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (c == 'n')
 			nr_ops = strtoul(optarg, NULL, 0);
 		else if (c == 't')
 			only = optarg;
+		else if (c == 'a')
+			all = true;
 		else if (c == 'w')
 			fill = optarg;
 		else if (c == 'b' &&

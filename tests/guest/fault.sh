@@ -28,9 +28,9 @@ lower()
 	if dmsetup create --noudevsync --noudevrules "bad" "$@"; then
 		dmsetup mknodes
 		[ "$name" != dust ] || {
-			# blocks of the target, of 4 KiB; @sector picks the target
-			dmsetup message bad 10248 addbadblock 0
-			dmsetup message bad 10248 addbadblock 1
+			# in blocks of 4 KiB of the disk; the sector picks the target
+			dmsetup message bad 10248 addbadblock 1281
+			dmsetup message bad 10248 addbadblock 1282
 			dmsetup message bad 10248 enable
 		} >/dev/null
 		"$prog" -t lower -b "$bad" -w "$disk" /dev/mapper/bad || status=1
