@@ -303,9 +303,10 @@ static void race(struct stress *s, struct board *board, unsigned int me, unsigne
 			board->ok[op]++;
 			continue;
 		}
-		/* The family's number is gone, or is another's. */
+		/* The family's number is gone or another's, or its module is going. */
 		if (uses_netlink(op) && !s->n.text[0] &&
-		    (ret == -ENOENT || ret == -EOPNOTSUPP || ret == -EINVAL)) {
+		    (ret == -ENOENT || ret == -EOPNOTSUPP || ret == -EINVAL ||
+		     ret == -EPROTONOSUPPORT)) {
 			if (reconnect(&r))
 				continue;
 			printf("# the module cannot be loaded again\n");
