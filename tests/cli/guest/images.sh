@@ -54,7 +54,7 @@ lists_sources()
 	json '.sources | length == 3' ybdctl source list
 	json ".sources[] | select(.uuid == \"$U_ROOTFS\") |
 		.content == \"lvstore\" and .content_label == \"images\" and
-		.transport == \"pcie\" and .state == \"live\" and .read_only and
+		.transport == \"pcie\" and .state == \"live\" and
 		.size == 134217728 and .block_size == 512 and .nsid == 1 and
 		(.controllers | length == 1) and .images == 0 and
 		.source == \"uuid:$U_ROOTFS\"" ybdctl source list
