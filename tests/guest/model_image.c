@@ -130,8 +130,11 @@ static void add_layer(struct test_image *img, enum map_style style, u64 size, st
 		e->start = pos;
 		e->source = style == MAP_CLUSTER ? 0 : rng_below(rng, img->nr_sources);
 		e->len = pick_len(rng, unit);
+		/* a size need not be one of whole granules: that end is a hole */
 		if (e->len > size - pos)
-			e->len = size - pos;
+			e->len = (size - pos) / granule * granule;
+		if (!e->len)
+			break;
 		room = img->source_size[e->source] - e->len;
 		unit = style == MAP_GENERAL && rng_chance(rng, 50) ? 4096 : unit;
 		e->phys = rng_below(rng, room / unit + 1) * unit;
