@@ -110,7 +110,7 @@ cgroups()
 	local cg=/sys/fs/cgroup/ybd-test dev before after
 
 	grep -q memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
-		{ echo "no memory controller"; return 4; }
+		{ echo "no memory controller"; return 77; }
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 	mkdir -p $cg
 	before=$(cat $cg/memory.current)

@@ -132,7 +132,7 @@ ktap_case "what stands on a ybd device is no source" stacked
 
 device_mapper()
 {
-	modprobe dm-mod || { echo "no dm-mod"; return 4; }
+	modprobe dm-mod || { echo "no dm-mod"; return 77; }
 	ybdctl create a --image images/final --ram 1M >/dev/null
 	udevadm settle
 	echo "0 8192 linear /dev/ybd0 0" | dmsetup create --noudevsync t
