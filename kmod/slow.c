@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O that has to read the image first and wait for it: reads of less than a
- * logical block of the source, and writes of less than a block. Each waits in
- * a work item of its own. The bio is hooked, so the device stays.
+ * I/O that has to read the image first: reads of less than a logical block of
+ * the source, and writes of less than a block. Each is a work item that runs
+ * once per read and never waits for one: a source that does not answer holds
+ * memory, but no worker that the I/O of others needs. The bio is hooked, so the
+ * device stays.
  */
 #include <linux/bio.h>
 #include <linux/mempool.h>
@@ -21,12 +23,16 @@
 
 /**
  * struct slow_io - one such I/O
- * @work: in ybd_wq
+ * @work: in ybd_wq; queued at first, and when @read is done
  * @dev: the device
  * @bio: held by one count of its remaining
  * @source: of a bounce
  * @phys: of a bounce, sector on @source
  * @iter: of a copy-up, the part of @bio to be written
+ * @done: of a copy-up, sectors of the block that are in @page
+ * @page: what is read goes here; NULL before the first run of @work
+ * @read: from a source, under way between two runs of @work
+ * @vec: of @read
  */
 struct slow_io {
 	struct work_struct	work;
@@ -35,27 +41,54 @@ struct slow_io {
 	struct ybd_source	*source;
 	sector_t		phys;
 	struct bvec_iter	iter;
+	unsigned int		done;
+	struct page		*page;
+	struct bio		read;
+	struct bio_vec		vec;
 };
 
 static struct kmem_cache *slow_cache;
 static mempool_t slow_pool;
 static mempool_t slow_page_pool;
 
-/* Read @nr sectors, at most a page, into @page at @offset and wait. */
-static blk_status_t slow_read(struct ybd_source *source, sector_t phys, unsigned int nr,
-			      struct page *page, unsigned int offset, struct bio *payer)
+/* Any context. */
+static void slow_read_endio(struct bio *bio)
 {
-	struct bio_vec bv;
-	struct bio bio;
-	int ret;
+	struct slow_io *slow = bio->bi_private;
 
-	bio_init(&bio, source->b.bdev, &bv, 1, REQ_OP_READ);
-	bio_clone_blkg_association(&bio, payer);
-	bio.bi_iter.bi_sector = phys;
-	__bio_add_page(&bio, page, nr << SECTOR_SHIFT, offset);
-	ret = submit_bio_wait(&bio);
-	bio_uninit(&bio);
-	return errno_to_blk_status(ret);
+	queue_work(ybd_wq, &slow->work);
+}
+
+/*
+ * Read @nr sectors, at most a page, to @offset of the page. The work item runs
+ * again when they are there, maybe before this returns.
+ */
+static void slow_read(struct slow_io *slow, struct ybd_source *source, sector_t phys,
+		      unsigned int nr, unsigned int offset)
+{
+	struct bio *bio = &slow->read;
+
+	bio_init(bio, source->b.bdev, &slow->vec, 1, REQ_OP_READ);
+	bio_clone_blkg_association(bio, slow->bio);
+	bio->bi_ioprio = slow->bio->bi_ioprio;
+	bio->bi_iter.bi_sector = phys;
+	bio->bi_private = slow;
+	bio->bi_end_io = slow_read_endio;
+	__bio_add_page(bio, slow->page, nr << SECTOR_SHIFT, offset);
+	submit_bio(bio);
+}
+
+/* Is this a run after a read? Its end then; a page for it at the first one. */
+static bool slow_was_read(struct slow_io *slow, blk_status_t *status)
+{
+	*status = BLK_STS_OK;
+	if (!slow->page) {
+		slow->page = mempool_alloc(&slow_page_pool, GFP_NOIO);
+		return false;
+	}
+	*status = slow->read.bi_status;
+	bio_uninit(&slow->read);
+	return true;
 }
 
 static void slow_end(struct slow_io *slow, blk_status_t status)
@@ -64,6 +97,7 @@ static void slow_end(struct slow_io *slow, blk_status_t status)
 
 	if (status && !bio->bi_status)
 		bio->bi_status = status;
+	mempool_free(slow->page, &slow_page_pool);
 	mempool_free(slow, &slow_pool);
 	bio_endio(bio);
 }
@@ -73,6 +107,7 @@ static void slow_queue(struct ybd_device *dev, struct bio *bio, struct slow_io *
 {
 	slow->dev = dev;
 	slow->bio = bio;
+	slow->page = NULL;
 	INIT_WORK(&slow->work, fn);
 	queue_work(ybd_wq, &slow->work);
 }
@@ -80,24 +115,23 @@ static void slow_queue(struct ybd_device *dev, struct bio *bio, struct slow_io *
 static void bounce_work(struct work_struct *work)
 {
 	struct slow_io *slow = container_of(work, struct slow_io, work);
-	struct page *page = mempool_alloc(&slow_page_pool, GFP_NOIO);
 	unsigned int mask = slow->source->block_mask;
+	unsigned int skip = slow->phys & mask;
 	struct bio *bio = slow->bio;
-	blk_status_t status = BLK_STS_OK;
+	blk_status_t status;
 
-	while (!status && bio_sectors(bio)) {
-		unsigned int skip = slow->phys & mask;
+	if (slow_was_read(slow, &status) && !status) {
 		unsigned int nr = min(mask + 1 - skip, bio_sectors(bio));
 
-		status = slow_read(slow->source, slow->phys - skip, mask + 1, page, 0, bio);
-		if (status)
-			break;
-		ybd_bio_fill(bio, page_address(page) + (skip << SECTOR_SHIFT),
+		ybd_bio_fill(bio, page_address(slow->page) + (skip << SECTOR_SHIFT),
 			     nr << SECTOR_SHIFT);
 		slow->phys += nr;
+		skip = 0;
 	}
-	mempool_free(page, &slow_page_pool);
-	slow_end(slow, status);
+	if (status || !bio_sectors(bio))
+		slow_end(slow, status);
+	else
+		slow_read(slow, slow->source, slow->phys - skip, mask + 1, 0);
 }
 
 /**
@@ -121,43 +155,44 @@ void ybd_slow_bounce(struct ybd_device *dev, struct ybd_source *source,
 	slow_queue(dev, bio, slow, bounce_work);
 }
 
-/* The image's view of one block. */
-static blk_status_t slow_read_block(struct slow_io *slow, sector_t block, struct page *page)
+/*
+ * Gather the image's view of one block. Return: false if a read is under way,
+ * and @slow is not to be touched.
+ */
+static bool slow_gather(struct slow_io *slow, sector_t block)
 {
 	struct ybd_image *image = slow->dev->image;
-	unsigned int done = 0;
 	struct ybd_map_run run;
-	blk_status_t status;
 
-	while (done < YBD_BLOCK_SECTORS) {
-		ybd_map_lookup(&image->map, block * YBD_BLOCK_SECTORS + done,
-			       YBD_BLOCK_SECTORS - done, &run);
-		if (run.source == YBD_MAP_HOLE) {
-			memset(page_address(page) + (done << SECTOR_SHIFT), 0,
-			       run.nr << SECTOR_SHIFT);
-		} else {
-			status = slow_read(image->sources[run.source], run.phys, run.nr,
-					   page, done << SECTOR_SHIFT, slow->bio);
-			if (status)
-				return status;
+	while (slow->done < YBD_BLOCK_SECTORS) {
+		unsigned int offset = slow->done << SECTOR_SHIFT;
+
+		ybd_map_lookup(&image->map, block * YBD_BLOCK_SECTORS + slow->done,
+			       YBD_BLOCK_SECTORS - slow->done, &run);
+		slow->done += run.nr;
+		if (run.source != YBD_MAP_HOLE) {
+			slow_read(slow, image->sources[run.source], run.phys, run.nr,
+				  offset);
+			return false;
 		}
-		done += run.nr;
+		memset(page_address(slow->page) + offset, 0, run.nr << SECTOR_SHIFT);
 	}
-	return BLK_STS_OK;
+	return true;
 }
 
 static void copy_up_work(struct work_struct *work)
 {
 	struct slow_io *slow = container_of(work, struct slow_io, work);
-	struct page *page = mempool_alloc(&slow_page_pool, GFP_NOIO);
 	sector_t block = slow->iter.bi_sector / YBD_BLOCK_SECTORS;
 	blk_status_t status;
 
-	status = slow_read_block(slow, block, page);
-	if (!status)
+	slow_was_read(slow, &status);
+	if (!status) {
+		if (!slow_gather(slow, block))
+			return;
 		status = ybd_ram_copy_up(slow->dev, slow->bio, &slow->iter,
-					 page_address(page));
-	mempool_free(page, &slow_page_pool);
+					 page_address(slow->page));
+	}
 	slow_end(slow, status);
 }
 
@@ -178,6 +213,7 @@ void ybd_slow_copy_up(struct ybd_device *dev, struct bio *bio, unsigned int len)
 	ybd_stat_inc(dev->pcpu, YBD_STAT_COPY_UPS);
 	slow->iter = bio->bi_iter;
 	slow->iter.bi_size = len;
+	slow->done = 0;
 	bio_inc_remaining(bio);
 	bio_advance(bio, len);
 	slow_queue(dev, bio, slow, copy_up_work);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * I/O that has to read the image first and wait for it, in the workqueue.
+ * I/O that has to read the image first, in the workqueue.
  */
 #ifndef YBD_SLOW_H
 #define YBD_SLOW_H

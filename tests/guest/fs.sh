@@ -305,7 +305,7 @@ cgroup_charge()
 
 	grep -qw memory /sys/fs/cgroup/cgroup.controllers || {
 		echo "no memory controller"
-		exit 4
+		exit 77
 	}
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 	mkdir -p "$cg"
@@ -339,6 +339,39 @@ cgroup_charge()
 	rmdir "$cg"
 }
 
+# ---- a source that does not answer ----
+
+# Thousands of writes wait for their copy-up: nobody else's does.
+dead_source()
+{
+	local size=$((8 << 20)) depth=2048 loop dead
+
+	truncate -s "$size" /tmp/dead
+	loop=$(losetup -f --show /tmp/dead)
+	dmsetup create dead --table "0 $((size / 512)) linear $loop 0"
+	ybdctl image load --layer dev:/dev/mapper/dead --name dead
+	make dead --image dead --ram 16M
+	dead=$disk
+	dmsetup suspend --nolockfs dead
+	fio --name=dead --output=/tmp/dead.out --filename="/dev/$dead" --direct=1 \
+		--randseed="$seed" --rw=randwrite --bs=512 --size="$size" \
+		--ioengine=libaio --iodepth=$depth --number_ios=$depth &
+	until [ "$(awk '{ print $2 }' "/sys/block/$dead/inflight")" = $depth ]; do
+		sleep 0.2
+	done
+	make alive --layer file:/tmp/blank --ram 16M
+	dd if=/dev/urandom of="$node" bs=512 count=64 oflag=direct status=none
+	[ "$(counter alive copy_ups)" -gt 0 ] || fail "no copy-up"
+	unmake alive
+	equal "still waiting" "$(awk '{ print $2 }' "/sys/block/$dead/inflight")" $depth
+	dmsetup resume dead
+	wait $! || { cat /tmp/dead.out; return 1; }
+	unmake dead
+	ybdctl image unload dead
+	dmsetup remove dead
+	losetup -d "$loop"
+}
+
 # ---- NOWAIT ----
 
 no_workers()
@@ -347,7 +380,7 @@ no_workers()
 
 	[ -d "$t"/events/io_uring/io_uring_queue_async_work ] || {
 		echo "no tracepoints of io_uring"
-		exit 4
+		exit 77
 	}
 	make nowait --image images/final --ram 64M
 	echo 1 >"$t"/events/io_uring/io_uring_queue_async_work/enable
@@ -393,6 +426,7 @@ ktap_case "$k diskstats without iostats" accounting 0
 ktap_case "$k lsblk shows the sources" shows_sources
 ktap_case "$k read-only" read_only
 ktap_case "$k the cgroup pays" cgroup_charge
+ktap_case "$k a dead source holds nobody else" dead_source
 ktap_case "$k io_uring without workers" no_workers
 ktap_case "$k nothing is left" nothing_left
 ktap_end
