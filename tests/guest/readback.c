@@ -9,7 +9,10 @@
  * LIST has lines of words:
  *
  *	store NAME LVSTORE-UUID DEVICE BLOCK-SIZE [ESNAP-UUID=DEVICE]
- *	lvol NAME UUID SIZE ro|rw SHA256 SPARSE-SHA256 ALL|RANGES
+ *	lvol NAME UUID SIZE ro|rw SHA256 SPARSE-SHA256 FAST ALL|RANGES
+ *
+ * FAST is the fast_digest() of what the host has read, and found to be of that
+ * SHA-256. With --sha256 that is made here again.
  *
  * RANGES, "first+bytes" with commas, say where a huge lvol can have data: these
  * are read, with their surroundings, and the holes are sampled.
@@ -20,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../unit/fast_digest.h"
 #include "detach.h"
 #include "image.h"
 #include "sha256.h"
@@ -42,6 +46,7 @@ struct lvol {
 	bool ro;
 	char sha256[65];
 	char sparse[65];
+	u64 fast;
 	const char *ranges;
 };
 
@@ -49,12 +54,14 @@ struct lvol {
  * struct digest - of what was read
  * @full: over everything
  * @sparse: over the blocks that are not zero, with their numbers
- * @want_full: keep @full
+ * @fast: fast_digest() of the same
+ * @want_sha256: keep @full and @sparse
  */
 struct digest {
 	struct sha256 full;
 	struct sha256 sparse;
-	bool want_full;
+	u64 fast;
+	bool want_sha256;
 };
 
 static struct ybd_nl *nl;
@@ -82,10 +89,13 @@ static void digest_update(struct digest *d, u64 pos, const u8 *data, size_t len)
 	size_t i;
 	__le64 nr;
 
-	if (d->want_full)
+	if (d->want_sha256)
 		sha256_update(&d->full, data, len);
 	for (i = 0; i < len; i += BLOCK) {
 		if (is_zero(data + i, BLOCK))
+			continue;
+		d->fast = fast_digest(d->fast, (pos + i) / BLOCK, data + i);
+		if (!d->want_sha256)
 			continue;
 		nr = htole64((pos + i) / BLOCK);
 		sha256_update(&d->sparse, &nr, sizeof(nr));
@@ -161,21 +171,26 @@ static void hex(struct sha256 *s, char out[65])
 		sprintf(out + 2 * i, "%02x", digest[i]);
 }
 
-static int compare(int fd, const struct lvol *l, bool want_full)
+static int compare(int fd, const struct lvol *l, bool want_sha256)
 {
-	struct digest d = { .want_full = want_full && !strcmp(l->ranges, "ALL") };
+	bool all = !strcmp(l->ranges, "ALL");
+	struct digest d = { .want_sha256 = want_sha256 };
 	char got[65];
 	int rc;
 
 	sha256_init(&d.full);
 	sha256_init(&d.sparse);
-	rc = strcmp(l->ranges, "ALL") ? read_ranges(fd, l, &d) : read_range(fd, 0, l->size, &d);
+	rc = all ? read_range(fd, 0, l->size, &d) : read_ranges(fd, l, &d);
 	if (rc)
 		return rc;
+	if (d.fast != l->fast)
+		return fail("digest is %016" PRIx64 ", expected %016" PRIx64, d.fast, l->fast);
+	if (!want_sha256)
+		return 0;
 	hex(&d.sparse, got);
 	if (strcmp(got, l->sparse))
 		return fail("sparse sha256 is %s, expected %s", got, l->sparse);
-	if (!d.want_full)
+	if (!all)
 		return 0;
 	hex(&d.full, got);
 	return strcmp(got, l->sha256) ? fail("sha256 is %s, expected %s", got, l->sha256) : 0;
@@ -201,7 +216,7 @@ static int check_disk(int fd, const struct lvol *l)
 }
 
 /* Read-only lvols get a RAM upper, which stays empty; others get none. */
-static int read_device(const struct ybd_image_info *img, const struct lvol *l, bool want_full)
+static int read_device(const struct ybd_image_info *img, const struct lvol *l, bool want_sha256)
 {
 	struct ybd_device_req req = {
 		.name = "readback",
@@ -222,7 +237,7 @@ static int read_device(const struct ybd_image_info *img, const struct lvol *l, b
 	if (fd < 0)
 		rc = fail("%s: %m", path);
 	else
-		rc = check_disk(fd, l) ? -1 : compare(fd, l, want_full);
+		rc = check_disk(fd, l) ? -1 : compare(fd, l, want_sha256);
 	if (fd >= 0)
 		close(fd);
 	if (detach(nl, req.name, &err) && !rc)
@@ -230,7 +245,7 @@ static int read_device(const struct ybd_image_info *img, const struct lvol *l, b
 	return rc;
 }
 
-static int read_plan(struct ybd_plan *p, const struct lvol *l, bool want_full)
+static int read_plan(struct ybd_plan *p, const struct lvol *l, bool want_sha256)
 {
 	struct ybd_image_info img;
 	struct ybd_error err = { 0 };
@@ -240,7 +255,7 @@ static int read_plan(struct ybd_plan *p, const struct lvol *l, bool want_full)
 		return fail("flags are %#x", p->flags);
 	if (ybd_plan_load(nl, p, "readback", &img, &err) != 1)
 		return fail("image load: %s", err.text);
-	rc = read_device(&img, l, want_full);
+	rc = read_device(&img, l, want_sha256);
 	ybd_image_info_free(&img);
 	if (ybd_nl_image_unload(nl, "readback", &err) && !rc)
 		rc = fail("image unload: %s", err.text);
@@ -248,7 +263,7 @@ static int read_plan(struct ybd_plan *p, const struct lvol *l, bool want_full)
 }
 
 static int check_lvol(struct ybd_finder *f, const char *store, const struct lvol *l,
-		      bool want_full)
+		      bool want_sha256)
 {
 	struct ybd_error err = { 0 };
 	char spec[160];
@@ -268,7 +283,7 @@ static int check_lvol(struct ybd_finder *f, const char *store, const struct lvol
 	}
 	if (rc)
 		return fail("%s", err.text);
-	rc = read_plan(&p, l, want_full);
+	rc = read_plan(&p, l, want_sha256);
 	ybd_plan_free(&p);
 	return rc;
 }
@@ -310,19 +325,20 @@ static void store_open(struct store *s, char *line)
 	s->open = true;
 }
 
-static void do_lvol(struct store *s, char *line, bool want_full)
+static void do_lvol(struct store *s, char *line, bool want_sha256)
 {
 	struct lvol l = { .block_size = s->block_size };
 	const char *kernel = getenv("YBD_KERNEL");
 	char mode[4];
 	int at = 0, rc;
 
-	if (sscanf(line, "lvol %79s %47s %" SCNu64 " %3s %64s %64s %n", l.name, l.uuid,
-		   &l.size, mode, l.sha256, l.sparse, &at) != 6 || !at)
+	if (sscanf(line, "lvol %79s %47s %" SCNu64 " %3s %64s %64s %" SCNx64 " %n",
+		   l.name, l.uuid,
+		   &l.size, mode, l.sha256, l.sparse, &l.fast, &at) != 7 || !at)
 		die("bad line: %s", line);
 	l.ro = !strcmp(mode, "ro");
 	l.ranges = line + at;
-	rc = check_lvol(&s->f, s->lvs, &l, want_full);
+	rc = check_lvol(&s->f, s->lvs, &l, want_sha256);
 	if (rc) {
 		printf("# %s/%s: %s\nnot ", s->name, l.name, why);
 		nr_failed++;
@@ -332,7 +348,7 @@ static void do_lvol(struct store *s, char *line, bool want_full)
 
 int main(int argc, char **argv)
 {
-	bool want_full = argc > 2 && !strcmp(argv[1], "--sha256");
+	bool want_sha256 = argc > 2 && !strcmp(argv[1], "--sha256");
 	struct ybd_error err = { 0 };
 	static struct store store;
 	char *line = NULL;
@@ -341,11 +357,11 @@ int main(int argc, char **argv)
 	FILE *f;
 
 	setlinebuf(stdout);
-	if (argc != 2 + want_full)
+	if (argc != 2 + want_sha256)
 		die("usage: ybd-readback [--sha256] LIST");
-	f = fopen(argv[1 + want_full], "r");
+	f = fopen(argv[1 + want_sha256], "r");
 	if (!f)
-		die("%s: %m", argv[1 + want_full]);
+		die("%s: %m", argv[1 + want_sha256]);
 	if (ybd_nl_open(&nl, &err))
 		die("%s", err.text);
 	buf = xalloc(CHUNK);
@@ -354,7 +370,7 @@ int main(int argc, char **argv)
 		if (!strncmp(line, "store ", 6))
 			store_open(&store, line);
 		else
-			do_lvol(&store, line, want_full);
+			do_lvol(&store, line, want_sha256);
 	}
 	printf("1..%u\n", nr_cases);
 	return !!nr_failed;

@@ -14,11 +14,13 @@
  * @sha256: over all of it; "" when it is too large to hash its zeros
  * @sparse: over the number and bytes of each 4096-byte block that is not all zero
  * @blocks: number of those
+ * @fast: fast_digest() of the same
  */
 struct content {
 	char sha256[65];
 	char sparse[65];
 	u64 blocks;
+	u64 fast;
 };
 
 /* Read and hash an lvol through its map. 0, or a negative errno. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every fixture, compared with all that SPDK says of it:
- * lvstore_golden JSON-DIR IMAGE-DIR
+ * lvstore_golden JSON-DIR IMAGE-DIR [DIGESTS]
  * lvstore_golden --time IMAGE
+ *
+ * DIGESTS is written: FIXTURE/LVOL and its fast_digest(), for the suite golden-vm.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +17,8 @@
 #include "ktap.h"
 #include "lvstore_fixture.h"
 
-static const char *json_dir, *image_dir;
+static const char *json_dir, *image_dir, *fixture;
+static FILE *digests;
 
 static void same_str(const char *what, const char *key, const char *got, const char *want)
 {
@@ -141,6 +144,9 @@ static void check_content(struct lvs_store *s, const struct lvs_lvol *l, struct 
 		same_str(lvs_lvol_name(l), "sha256", c.sha256, js_str(j, "sha256"));
 	same_str(lvs_lvol_name(l), "sparse_sha256", c.sparse, js_str(j, "sparse_sha256"));
 	same_u64(lvs_lvol_name(l), "nonzero_4k_blocks", c.blocks, js_u64(j, "nonzero_4k_blocks"));
+	if (digests)
+		fprintf(digests, "%s/%s %016llx\n", fixture, lvs_lvol_name(l),
+			(unsigned long long)c.fast);
 	lvs_identity(l, &map, id[0]);
 	map.nr -= map.nr > 0;
 	lvs_identity(l, &map, id[1]);
@@ -205,6 +211,7 @@ static void golden(const char *name)
 	char path[4096];
 	int fd, ext;
 
+	fixture = name;
 	snprintf(path, sizeof(path), "%s/%s.json", json_dir, name);
 	root = json_object_from_file(path);
 	snprintf(path, sizeof(path), "%s/%s.img", image_dir, name);
@@ -281,9 +288,17 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "--time"))
 		return time_open(argv[2]);
-	if (argc != 3) {
-		fprintf(stderr, "usage: %s JSON-DIR IMAGE-DIR | --time IMAGE\n", argv[0]);
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: %s JSON-DIR IMAGE-DIR [DIGESTS] | --time IMAGE\n",
+			argv[0]);
 		return 2;
+	}
+	if (argc == 4) {
+		digests = fopen(argv[3], "w");
+		if (!digests) {
+			fprintf(stderr, "%s: %s\n", argv[3], strerror(errno));
+			return 2;
+		}
 	}
 	json_dir = argv[1];
 	image_dir = argv[2];
@@ -297,5 +312,9 @@ int main(int argc, char **argv)
 	}
 	if (n >= 0)
 		free(d);
+	if (digests && fclose(digests)) {
+		fprintf(stderr, "%s: %s\n", argv[3], strerror(errno));
+		return 2;
+	}
 	return n > 0 ? ktap_exit() : 1;
 }
