@@ -124,7 +124,7 @@ static void add_layer(struct test_image *img, enum map_style style, u64 size, st
 		pos += rng_chance(rng, 30) ? 0 : pick_len(rng, unit);
 		/* what is huge is mostly empty, which makes it extents */
 		if (pos > DENSE && pos < size - DENSE / 8)
-			pos = size - DENSE / 8;
+			pos = (size - DENSE / 8) / granule * granule;
 		if (pos >= size)
 			break;
 		e->start = pos;
