@@ -664,7 +664,7 @@ static int finish(const struct test_image *img)
 
 	for (i = 0; i < opt.devices; i++) {
 		close(devices[i].fd);
-		if (detach(nl, devices[i].name, &err))
+		if (ybd_detach(nl, devices[i].name, 0, ybd_detach_deadline(), &err))
 			bad += check(false, err.text);
 		devices[i].disk[0] = '\0';
 	}

@@ -240,7 +240,7 @@ static int read_device(const struct ybd_image_info *img, const struct lvol *l, b
 		rc = check_disk(fd, l) ? -1 : compare(fd, l, want_sha256);
 	if (fd >= 0)
 		close(fd);
-	if (detach(nl, req.name, &err) && !rc)
+	if (ybd_detach(nl, req.name, 0, ybd_detach_deadline(), &err) && !rc)
 		rc = fail("detach: %s", err.text);
 	return rc;
 }

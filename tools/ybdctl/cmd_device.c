@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "detach.h"
 #include "layers.h"
 #include "names.h"
 #include "show.h"
@@ -248,6 +249,7 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
  * @names: @n of them
  * @n: how many
  * @flags: of enum ybd_detach_flags
+ * @deadline: until when udev is waited for
  * @next: the next one that nobody works on
  * @err: one for each
  */
@@ -255,6 +257,7 @@ struct batch {
 	char **names;
 	unsigned int n;
 	u32 flags;
+	u64 deadline;
 	atomic_uint next;
 	struct ybd_error *err;
 };
@@ -277,8 +280,8 @@ static void *worker(void *arg)
 		if (rc)
 			b->err[i] = err;
 		else
-			ybd_nl_device_detach(nl, b->names[i], b->flags,
-					     &b->err[i]);
+			ybd_detach(nl, b->names[i], b->flags, b->deadline,
+				   &b->err[i]);
 	}
 	ybd_nl_close(nl);
 	return NULL;
@@ -314,6 +317,7 @@ int cmd_detach(const struct cmd *cmd, int argc, char **argv)
 	for (i = 0; i < b.n; i++)
 		check_device_name(argv[i]);
 	b.flags = force ? YBD_DETACH_FLAGS_FORCE : 0;
+	b.deadline = ybd_detach_deadline();
 	b.err = calloc(b.n, sizeof(*b.err));
 	if (!b.err)
 		return cmd_fail(-ENOMEM, "out of memory");
