@@ -48,10 +48,6 @@ static int source_index(struct ybd_plan *p, struct ybd_source *s, u32 *index,
 			return 0;
 		}
 	}
-	if (p->nr_sources == YBD_MAX_SOURCES)
-		return ybd_error_set(err, -E2BIG,
-				     "an image has at most %u sources",
-				     YBD_MAX_SOURCES);
 	v = reallocarray(p->sources, i + 1, sizeof(*v));
 	if (!v)
 		return ybd_error_sys(err, -ENOMEM, "%s", s->path);
@@ -337,9 +333,39 @@ static int add_layer(struct ybd_plan *p, const struct layer *l, bool first,
 	return 0;
 }
 
-/* What the kernel would refuse anyway, in better words. */
-static int finish(struct ybd_plan *p, struct ybd_error *err)
+/*
+ * What is hidden by layers above is not read. A source of which nothing is to
+ * be seen needs no loop device, and the kernel need not hold it.
+ */
+static int drop_hidden(struct ybd_plan *p, struct ybd_error *err)
 {
+	u32 *index __cleanup_free = calloc(p->nr_sources + 1, sizeof(*index));
+	u32 n = 0;
+	size_t i;
+
+	if (!index)
+		return ybd_error_sys(err, -ENOMEM, "%s", p->name);
+	for (i = 0; i < p->map.nr; i++)
+		index[p->map.ext[i].source] = 1;
+	for (i = 0; i < p->nr_sources; i++) {
+		if (!index[i])
+			continue;
+		p->sources[n] = p->sources[i];
+		index[i] = n++;
+	}
+	for (i = 0; i < p->map.nr; i++)
+		p->map.ext[i].source = index[p->map.ext[i].source];
+	p->nr_sources = n;
+	return 0;
+}
+
+/* What the kernel would refuse anyway, in better words. */
+static int check_limits(const struct ybd_plan *p, struct ybd_error *err)
+{
+	if (p->nr_sources > YBD_MAX_SOURCES)
+		return ybd_error_set(err, -E2BIG,
+				     "the image is read from %zu sources, at most %u are supported",
+				     p->nr_sources, YBD_MAX_SOURCES);
 	if (p->map.nr > YBD_MAX_EXTENTS)
 		return ybd_error_set(err, -E2BIG,
 				     "the image has %zu extents, at most %u are supported",
@@ -347,6 +373,17 @@ static int finish(struct ybd_plan *p, struct ybd_error *err)
 	if (!p->map.size)
 		return ybd_error_set(err, -EUCLEAN, "%s: it is empty, of size 0",
 				     p->name);
+	return 0;
+}
+
+static int finish(struct ybd_plan *p, struct ybd_error *err)
+{
+	int rc = drop_hidden(p, err);
+
+	if (!rc)
+		rc = check_limits(p, err);
+	if (rc)
+		return rc;
 	/* blocks are 512 or 4096 bytes, and the image a multiple of one */
 	p->logical_block_size = p->logical_block_size == 4096 &&
 				!(p->map.size % 4096) ? 4096 : 512;

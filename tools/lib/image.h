@@ -38,7 +38,7 @@ const char *ybd_layer_check(const char *spec);
  * @logical_block_size: what the topmost layer was made with
  * @layers: how many, with all lvols of each chain
  * @flags: of enum ybd_image_flags
- * @sources: @nr_sources, as the map numbers them; the finder's
+ * @sources: @nr_sources that @map reads, as it numbers them; the finder's
  */
 struct ybd_plan {
 	char name[YBD_IMAGE_NAME_LEN + 1];
