@@ -18,15 +18,31 @@
 
 /* Each returns true when a ybd device was found; its name is in @found then. */
 static bool below_dev(dev_t dev, int depth, char found[32]);
+static bool below_mount(u64 id, int depth, char found[32]);
+
+/*
+ * btrfs and overlayfs give files device numbers that no mount has: what a file
+ * is on is told by its mount.
+ */
+static bool below_file(const struct statx *st, int depth, char found[32])
+{
+	if (S_ISBLK(st->stx_mode))
+		return below_dev(makedev(st->stx_rdev_major,
+					 st->stx_rdev_minor), depth, found);
+	if (st->stx_dev_major)
+		return below_dev(makedev(st->stx_dev_major, st->stx_dev_minor),
+				 depth, found);
+	return st->stx_mask & STATX_MNT_ID &&
+	       below_mount(st->stx_mnt_id, depth, found);
+}
 
 static bool below_path(const char *path, int depth, char found[32])
 {
-	struct stat st;
+	struct statx st;
 
-	if (stat(path, &st))
-		return false;
-	return below_dev(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev, depth,
-			 found);
+	return depth < MAX_DEPTH &&
+	       !statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_MNT_ID, &st) &&
+	       below_file(&st, depth + 1, found);
 }
 
 /* ---- file systems without a device number of their own ---- */
@@ -53,17 +69,15 @@ static bool below_overlay(char *opts, int depth, char found[32])
 
 /*
  * A line of mountinfo: "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3
- * /dev/root rw,errors=continue". True when it is the one of @dev, whose type,
- * source and options are cut out of it then.
+ * /dev/root rw,errors=continue". True when it is the one of mount @id, whose
+ * type, source and options are cut out of it then.
  */
-static bool mount_line(char *line, dev_t dev, char **type, char **src,
+static bool mount_line(char *line, u64 id, char **type, char **src,
 		       char **opts)
 {
-	unsigned int maj, min;
 	char *rest, *save;
 
-	if (sscanf(line, "%*d %*d %u:%u", &maj, &min) != 2 ||
-	    makedev(maj, min) != dev)
+	if (strtoull(line, NULL, 10) != id)
 		return false;
 	rest = strstr(line, " - ");
 	if (!rest)
@@ -74,7 +88,7 @@ static bool mount_line(char *line, dev_t dev, char **type, char **src,
 	return *type && *src && *opts;
 }
 
-static bool below_anon(dev_t dev, int depth, char found[32])
+static bool below_mount(u64 id, int depth, char found[32])
 {
 	FILE *f __cleanup_file = fopen("/proc/self/mountinfo", "re");
 	char *line __cleanup_free = NULL;
@@ -82,7 +96,7 @@ static bool below_anon(dev_t dev, int depth, char found[32])
 	char *type, *src, *opts;
 
 	while (f && getline(&line, &cap, f) > 0) {
-		if (!mount_line(line, dev, &type, &src, &opts))
+		if (!mount_line(line, id, &type, &src, &opts))
 			continue;
 		if (!strcmp(type, "overlay"))
 			return below_overlay(opts, depth, found);
@@ -93,24 +107,34 @@ static bool below_anon(dev_t dev, int depth, char found[32])
 
 /* ---- block devices ---- */
 
-static bool below_loop(const char *disk, int depth, char found[32])
+/* Where its file is; 0 when that is not to be had, or is no block device. */
+static dev_t loop_file_dev(const char *disk)
 {
 	int fd __cleanup_fd = -1;
-	char path[64], file[PATH_MAX];
 	struct loop_info64 info;
+	char path[64];
 
-	/* the inode tells even what has no name any more, but needs rights */
 	snprintf(path, sizeof(path), "/dev/%s", disk);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0 && !ioctl(fd, LOOP_GET_STATUS64, &info))
-		return below_dev(makedev((info.lo_device >> 8) & 0xfff,
-					 (info.lo_device & 0xff) |
-					 ((info.lo_device >> 12) & ~0xffULL)),
-				 depth, found);
-	if (ybd_sysfs_read(file, sizeof(file),
-			   "/sys/block/%s/loop/backing_file", disk))
-		return false;
-	return below_path(file, depth, found);
+	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info))
+		return 0;
+	/* as the kernel's huge_encode_dev() has it */
+	return makedev((info.lo_device >> 8) & 0xfff,
+		       (info.lo_device & 0xff) |
+		       ((info.lo_device >> 12) & ~0xffULL));
+}
+
+static bool below_loop(const char *disk, int depth, char found[32])
+{
+	dev_t dev = loop_file_dev(disk);
+	char file[PATH_MAX];
+
+	/* the inode tells even what has no name any more */
+	if (major(dev))
+		return below_dev(dev, depth, found);
+	return !ybd_sysfs_read(file, sizeof(file),
+			       "/sys/block/%s/loop/backing_file", disk) &&
+	       below_path(file, depth, found);
 }
 
 static bool below_slaves(const char *dir, int depth, char found[32])
@@ -157,8 +181,6 @@ static bool below_dev(dev_t dev, int depth, char found[32])
 
 	if (depth >= MAX_DEPTH)
 		return false;
-	if (!major(dev))
-		return below_anon(dev, depth + 1, found);
 	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(dev),
 		 minor(dev));
 	if (!realpath(link, dir))
@@ -172,11 +194,11 @@ static bool below_dev(dev_t dev, int depth, char found[32])
 int ybd_stack_check(int fd, const char *path, struct ybd_error *err)
 {
 	char found[32];
-	struct stat st;
+	struct statx st;
 
-	if (fstat(fd, &st))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &st))
 		return ybd_error_sys(err, -errno, "%s", path);
-	if (!below_dev(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev, 0, found))
+	if (!below_file(&st, 0, found))
 		return 0;
 	return ybd_error_set(err, -ELOOP,
 			     "%s stands on the ybd device %s: a ybd device over another is not supported",
