@@ -2,6 +2,7 @@
 /* The conversation with the kernel: a socket, requests, answers, errors. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -438,11 +439,20 @@ int ybd_nl_events_start(struct ybd_nl *nl, struct ybd_error *err)
 	return 0;
 }
 
-/* As fill(), but a signal ends it. */
-static int fill_event(struct ybd_nl *nl)
+/* As fill(), but a signal ends it, and so does that @reader has gone. */
+static int fill_event(struct ybd_nl *nl, int reader)
 {
-	ssize_t n = recv(nl->fd, nl->buf, sizeof(nl->buf), MSG_TRUNC);
+	struct pollfd p[] = {
+		{ .fd = nl->fd, .events = POLLIN },
+		{ .fd = reader },	/* only for what is always told */
+	};
+	ssize_t n;
 
+	if (poll(p, 2, -1) < 0)
+		return -errno;
+	if (p[1].revents)
+		return -EPIPE;
+	n = recv(nl->fd, nl->buf, sizeof(nl->buf), MSG_TRUNC);
 	if (n < 0)
 		return -errno;
 	nl->fill = (size_t)n > sizeof(nl->buf) ? 0 : n;
@@ -450,7 +460,7 @@ static int fill_event(struct ybd_nl *nl)
 	return 0;
 }
 
-int ybd_nl_event_next(struct ybd_nl *nl, struct ybd_event *ev,
+int ybd_nl_event_next(struct ybd_nl *nl, int reader, struct ybd_event *ev,
 		      struct ybd_error *err)
 {
 	const struct nlmsghdr *h;
@@ -467,7 +477,7 @@ int ybd_nl_event_next(struct ybd_nl *nl, struct ybd_event *ev,
 			if (rc == -ENOMEM)
 				return ybd_error_sys(err, rc, "event");
 		}
-		rc = fill_event(nl);
+		rc = fill_event(nl, reader);
 		if (rc == -ENOBUFS) {
 			ev->kind = YBD_EVENT_LOST;
 			return 0;

@@ -114,12 +114,14 @@ int ybd_nl_events_start(struct ybd_nl *nl, struct ybd_error *err);
 /**
  * ybd_nl_event_next() - wait for the next event
  * @nl: a handle that listens
+ * @reader: what events are written to, so that waiting ends when nobody reads
+ *	    them any more; -1
  * @ev: what happened; free @ev->image with ybd_image_info_free()
  * @err: why not
  *
- * Return: 0; -EINTR when a signal came.
+ * Return: 0; -EINTR when a signal came; -EPIPE when the reader has gone.
  */
-int ybd_nl_event_next(struct ybd_nl *nl, struct ybd_event *ev,
+int ybd_nl_event_next(struct ybd_nl *nl, int reader, struct ybd_event *ev,
 		      struct ybd_error *err);
 
 #endif

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ybdctl monitor: events, as they come. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "nl.h"
@@ -95,17 +97,20 @@ int cmd_monitor(const struct cmd *cmd, int argc, char **argv)
 		return cmd_fail_err(&err);
 	rc = ybd_nl_events_start(nl, &err);
 	if (!rc && print_listening())
-		rc = ybd_error_set(&err, -EPIPE, "writing to stdout failed");
+		rc = ybd_error_set(&err, -EIO, "writing to stdout failed");
 	while (!rc) {
-		rc = ybd_nl_event_next(nl, &ev, &err);
+		rc = ybd_nl_event_next(nl, STDOUT_FILENO, &ev, &err);
 		if (rc)
 			break;
 		print_event(&ev);
 		ybd_image_info_free(&ev.image);
 		if (print_flush(true))
-			rc = ybd_error_set(&err, -EPIPE,
+			rc = ybd_error_set(&err, -EIO,
 					   "writing to stdout failed");
 	}
 	ybd_nl_close(nl);
+	/* as when there had been something to write */
+	if (rc == -EPIPE)
+		raise(SIGPIPE);
 	return cmd_fail_err(&err);
 }
