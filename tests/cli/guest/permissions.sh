@@ -13,36 +13,40 @@ all_refused()
 	local pattern=$1 r words
 	shift
 
+	ybdctl create a --image images/final --ro >/dev/null
+	udevadm settle
 	for r in "${requests[@]}"; do
 		read -ra words <<<"$r"
-		refused 5 "$pattern" timeout 20 "$@" ybdctl "${words[@]}"
+		# the last one would go on for ever
+		[ "$r" != monitor ] || set -- timeout 20 "$@"
+		refused 5 "$pattern" "$@" ybdctl "${words[@]}"
 	done
 	json '.devices | map(.name) == ["a"]' ybdctl list
 	json '.images | length == 1' ybdctl image list
 }
 
-ybdctl create a --image images/final --ro >/dev/null
-udevadm settle
-
-ktap_case "another user" all_refused 'CAP_NET_ADMIN and CAP_SYS_ADMIN|initial user' \
+alone "another user" all_refused 'CAP_NET_ADMIN and CAP_SYS_ADMIN|initial user' \
 	setpriv --reuid 65534 --regid 65534 --clear-groups
-ktap_case "CAP_NET_ADMIN alone" all_refused 'CAP_SYS_ADMIN in the initial user namespace' \
+alone "CAP_NET_ADMIN alone" all_refused 'CAP_SYS_ADMIN in the initial user namespace' \
 	setpriv --bounding-set=-all,+net_admin --inh-caps=-all
-ktap_case "CAP_SYS_ADMIN alone" all_refused 'CAP_NET_ADMIN' \
+alone "CAP_SYS_ADMIN alone" all_refused 'CAP_NET_ADMIN' \
 	setpriv --bounding-set=-all,+sys_admin --inh-caps=-all
-ktap_case "root of another user namespace" all_refused 'initial user namespace' \
+alone "root of another user namespace" all_refused 'initial user namespace' \
 	unshare -U -r
-ktap_case "another network namespace" all_refused 'initial network namespace' \
+alone "another network namespace" all_refused 'initial network namespace' \
 	unshare -n
-ktap_case "root of other user and network namespaces" all_refused 'initial' \
+alone "root of other user and network namespaces" all_refused 'initial' \
 	unshare -U -r -n
 
 both_are_enough()
 {
 	setpriv --bounding-set=-all,+net_admin,+sys_admin --inh-caps=-all \
 		ybdctl list >/dev/null
-	timeout 2 setpriv --bounding-set=-all,+net_admin,+sys_admin --inh-caps=-all \
-		ybdctl monitor | grep -q listening
+	setpriv --bounding-set=-all,+net_admin,+sys_admin --inh-caps=-all \
+		ybdctl monitor >"$T/events" &
+	pid=$!	# not local: for the trap
+	trap 'kill $pid' EXIT
+	soon grep -q listening "$T/events"
 }
 ktap_case "CAP_NET_ADMIN and CAP_SYS_ADMIN" both_are_enough
 
@@ -71,8 +75,12 @@ ktap_case "a module of another ABI" other_abi
 
 in_use()
 {
+	ybdctl create a --image images/final --ro >/dev/null
 	not rmmod ybd 2>/dev/null
-	clean_up
+	ybdctl detach a
+	# an image is enough
+	not rmmod ybd 2>/dev/null
+	ybdctl image unload images/final
 	rmmod ybd
 }
-ktap_case "rmmod: refused while in use, then not" in_use
+alone "rmmod: refused while in use, then not" in_use
