@@ -54,6 +54,7 @@ struct ybd_fmt_header {
 #define YBD_FMT_MAX_BLOCKS		(1ULL << 34)	/* 64 TiB */
 #define YBD_FMT_MIN_SEGMENT_BLOCKS	64		/* 256 KiB */
 #define YBD_FMT_MAX_SEGMENT_BLOCKS	16384		/* 64 MiB */
+#define YBD_FMT_MIN_SEGMENTS		4	/* in a pool, whatever its size */
 #define YBD_FMT_MAX_SEGMENTS		(1U << 22)
 #define YBD_FMT_CHUNK_BLOCKS		16		/* 64 KiB */
 #define YBD_FMT_MAX_UPPERS		65536
