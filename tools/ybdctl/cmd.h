@@ -75,6 +75,7 @@ struct cmd {
 /* one table per cmd_*.c */
 extern const struct cmd cmd_source[];
 extern const struct cmd cmd_store[];
+extern const struct cmd cmd_pool[];
 extern const struct cmd cmd_image[];
 
 /* ---- options ---- */

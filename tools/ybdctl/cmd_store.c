@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ybdctl store: what SPDK has written on a device. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cmd.h"
+#include "devices.h"
 #include "lvstore/lvstore.h"
 #include "print.h"
-#include "sysfs.h"
 #include "util.h"
 
 /* ---- list ---- */
@@ -74,37 +73,13 @@ static int list_given(int n, char **paths)
 	return CMD_OK;
 }
 
-/*
- * Everything that can hold a store: not our own devices, not RAM, and not one
- * path ("nvme0c1n1") to a namespace that is also there as a whole.
- */
-static int is_candidate(const struct dirent *d)
-{
-	static const char *const skip[] = {
-		"ybd", "ram", "zram", "nbd", "sr", "fd", "mtd",
-	};
-
-	if (d->d_name[0] == '.')
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(skip); i++)
-		if (!strncmp(d->d_name, skip[i], strlen(skip[i])))
-			return 0;
-	return !ybd_sysfs_u64("/sys/class/block/%s/hidden", d->d_name);
-}
-
 /* -EACCES when it may not be looked at. */
-static int list_device(const char *name)
+static int list_device(const char *path)
 {
 	struct lvs_error err;
 	struct lvs_probe p;
-	char path[300];
-	int rc;
+	int rc = probe_path(path, &p, &err);
 
-	snprintf(path, sizeof(path), "/dev/%s", name);
-	for (char *c = path; *c; c++)
-		if (*c == '!')	/* sysfs has no slash in names */
-			*c = '/';
-	rc = probe_path(path, &p, &err);
 	if (!rc)
 		print_probe(path, &p);
 	else if (rc == -EUCLEAN || rc == -EOPNOTSUPP || rc == -EIO)
@@ -112,31 +87,12 @@ static int list_device(const char *name)
 	return rc;
 }
 
-static int list_all(void)
-{
-	struct dirent **d;
-	int n = scandir("/sys/class/block", &d, is_candidate, versionsort);
-	int denied = 0;
-
-	if (n < 0)
-		return cmd_fail(-errno, "/sys/class/block: %s", strerror(errno));
-	for (int i = 0; i < n; i++) {
-		denied += list_device(d[i]->d_name) == -EACCES;
-		free(d[i]);
-	}
-	free(d);
-	if (denied)
-		cmd_warn("%d of %d block devices may not be read: not root",
-			 denied, n);
-	return CMD_OK;
-}
-
 static int store_list(const struct cmd *cmd, int argc, char **argv)
 {
 	int n = cmd_parse(cmd, NULL, argc, argv, 0, argc), rc;
 
 	print_list_begin("stores", list_cols);
-	rc = n ? list_given(n, argv) : list_all();
+	rc = n ? list_given(n, argv) : devices_each(list_device);
 	print_list_end();
 	return rc;
 }

@@ -13,6 +13,7 @@ static const char about[] =
 static const struct cmd commands[] = {
 	{ "source", NULL, "Find what images can be read from.", NULL, cmd_source },
 	{ "store", NULL, "Look into SPDK lvstores.", NULL, cmd_store },
+	{ "pool", NULL, "Make pools for what is written, check them.", NULL, cmd_pool },
 	{ "image", NULL, "Load images, look at them, unload them.", NULL, cmd_image },
 	{ "create", "NAME", "Make a block device from an image.", cmd_create, NULL },
 	{ "attach", "NAME", "Bring back a device that is in a pool.", cmd_attach, NULL },
