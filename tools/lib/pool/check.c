@@ -211,7 +211,8 @@ static int check_twice(struct pool *p, u32 n, struct pool_records *map)
 	const struct pool_record *last = NULL;
 	int rc = 0;
 
-	qsort(map->rec, map->nr, sizeof(*map->rec), by_where);
+	if (map->nr)
+		qsort(map->rec, map->nr, sizeof(*map->rec), by_where);
 	for (size_t i = 0; i < map->nr && !rc; i++) {
 		const struct pool_record *e = &map->rec[i];
 
