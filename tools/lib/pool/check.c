@@ -106,9 +106,10 @@ static int list_owned(struct pool *p, struct pool_check *c)
 			c->owned.place[fill[n]++] =
 				(u64)(ordinal_of(p, c, i) - 1) * per + i % per;
 		else if (!lost)
-			rc = pool_error(p, table_block(&p->chunks, i),
-					"chunk %u is owned by upper %u, but there is no metadata segment %u",
-					i, n, i / per);
+			rc = pool_say(p, (struct pool_at){ table_block(&p->chunks, i), n, true,
+							   POOL_FIX_LEAK },
+				      "chunk %u is owned by upper %u, but there is no metadata segment %u",
+				      i, n, i / per);
 	}
 	return rc;
 }
@@ -391,9 +392,11 @@ static int check_leaks(struct pool *p, struct pool_check *c)
 
 	if (!used)
 		return -ENOMEM;
-	for (u32 i = 0; i < p->info.layout.nr_segments; i++)
-		if (c->used[i] && !pool_entry_lost(&p->segments, i))
-			used[2 * (c->used[i] - 1)]++;
+	for (u32 i = 0; i < p->info.layout.nr_segments; i++) {
+		n = pool_owner_of(p, p->segments.entry[i]);
+		if (n != POOL_NO_UPPER && c->seen[i])
+			used[2 * n]++;
+	}
 	for (u32 i = 0; i < p->chunks.nr; i++) {
 		n = pool_owner_of(p, p->chunks.entry[i]);
 		if (n != POOL_NO_UPPER && !c->chunk_used[i])

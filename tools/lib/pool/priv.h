@@ -164,7 +164,7 @@ int pool_read_rest(struct pool *p);
  * @ordinal: for each ordinal of a metadata segment: the segment + 1, or 0
  * @nr_ordinals: the highest + 1
  * @used: for each segment: number of the upper that maps it + 1, or 0
- * @seen: for each segment: the last upper that was found to map it + 1
+ * @seen: for each segment: the last upper that was found to map it + 1, whether it may or not
  * @use: chunks that are used; sorted by place in the end
  * @nr_use: how many
  * @chunk_used: for each chunk

@@ -10,9 +10,12 @@
 
 static void mark(struct pool *p, enum pool_fix fix)
 {
+	struct pool_finding *f = p->report.find;
+
+	/* of a damaged upper nothing is given back */
 	for (size_t i = 0; i < p->report.nr; i++)
-		if (p->report.find[i].fix == fix)
-			p->report.find[i].repaired = true;
+		if (f[i].fix == fix && (fix != POOL_FIX_LEAK || !p->upper[f[i].upper].broken))
+			f[i].repaired = true;
 }
 
 static int write_super(struct pool *p, u64 at)
@@ -317,14 +320,17 @@ static int mend_leaks(struct pool *p)
 
 	if (!left)
 		return -ENOMEM;
-	for (u32 i = 0; i < nr; i++)
-		if (p->check->used[i])
-			left[p->check->used[i] - 1]++;
+	/* what somebody maps is in use, also if it is not the owner's */
+	for (u32 i = 0; i < nr; i++) {
+		n = sound_owner(p, p->segments.entry[i]);
+		if (n != POOL_NO_UPPER && p->check->seen[i])
+			left[n]++;
+	}
 	for (n = 0; n < p->info.layout.nr_uppers; n++)
 		left[n] = pool_leaked_segments(p, n, left[n]);
 	while (nr--) {
 		n = sound_owner(p, p->segments.entry[nr]);
-		if (n == POOL_NO_UPPER || p->check->used[nr] || !left[n])
+		if (n == POOL_NO_UPPER || p->check->seen[nr] || !left[n])
 			continue;
 		left[n]--;
 		give_back(&p->segments, nr);
