@@ -20,7 +20,7 @@ TCFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all \
 	   -fno-omit-frame-pointer
 endif
 
-progs	:= $(addprefix $(OUT)/,pool_good pool_damage pool_crash)
+progs	:= $(addprefix $(OUT)/,pool_good pool_damage pool_crash pool_image)
 
 .PHONY: all libybd
 .DELETE_ON_ERROR:
