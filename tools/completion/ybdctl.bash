@@ -33,15 +33,18 @@ _ybdctl_value()
 	case $1 in
 	--image)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
-	--ram | --size)
+	--ram | --size | --max-size)
 		_ybdctl_reply -W "64M 256M 1G 4G" -- "$2" ;;
+	--segment-size)
+		_ybdctl_reply -W "256K 1M 4M 16M 64M" -- "$2" ;;
 	--block-size)
 		_ybdctl_reply -W "512 4096" -- "$2" ;;
 	--cgroup)
 		_ybdctl_reply -W "$(cd /sys/fs/cgroup && compgen -d -- "$2")" -- "$2" ;;
 	--source)
 		_ybdctl_reply -f -- "$2" ;;
-	--layer | --esnap | --name | --image-name | --options | -o | --pool) ;;
+	--layer | --esnap | --name | --image-name | --options | -o | --pool | \
+		--uppers | --drop-upper) ;;
 	*) return 1 ;;
 	esac
 }
@@ -56,7 +59,7 @@ _ybdctl_operand()
 		_ybdctl_reply -d -- "$2" ;;
 	image\ show | image\ unload | image\ verify)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
-	source\ list | store\ *)
+	source\ list | store\ * | pool\ *)
 		_ybdctl_reply -f -- "$2" ;;
 	esac
 }
@@ -70,7 +73,7 @@ _ybdctl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-*) continue ;;
-		source | store | image)
+		source | store | pool | image)
 			[ ${#cmd[@]} -gt 0 ] && break
 			cmd+=("${COMP_WORDS[i]}") ;;
 		*)
@@ -84,7 +87,7 @@ _ybdctl()
 		return
 	fi
 	if [ ${#cmd[@]} = 0 ] || { [ ${#cmd[@]} = 1 ] &&
-		[[ ${cmd[0]} =~ ^(source|store|image)$ ]]; } || [[ $cur = -* ]]; then
+		[[ ${cmd[0]} =~ ^(source|store|pool|image)$ ]]; } || [[ $cur = -* ]]; then
 		_ybdctl_reply -W "$(_ybdctl_words "${cmd[@]}")" -- "$cur"
 	else
 		_ybdctl_operand "${cmd[*]}" "$cur"
