@@ -135,27 +135,6 @@ DAMAGE(backup_flip) { flip(m, 256); return ANY; }
 DAMAGE(super_copied) { memcpy(mk_block(m, 0), mk_block(m, 256), 4096); return ANY; }
 DAMAGE(super_both) { flip(m, 0); flip(m, 256); return ANY; }
 
-static u64 super_field(struct mk *m, size_t off, u32 val)
-{
-	memcpy((u8 *)mk_block(m, 0) + off, &val, 4);
-	fix(m, 0);
-	return ANY;
-}
-
-#define SUPER_FIELD(name, field, val) \
-	DAMAGE(name) { return super_field(m, offsetof(struct ybd_fmt_super, field), val); }
-SUPER_FIELD(super_version, version, 2)
-SUPER_FIELD(super_incompat, incompat, 4)
-SUPER_FIELD(super_flags, flags, 1)
-SUPER_FIELD(super_segments, nr_segments, 5)
-SUPER_FIELD(super_max_chunks, max_chunks, 513)
-SUPER_FIELD(super_directory, directory, 270)
-SUPER_FIELD(super_data, data, 768)
-SUPER_FIELD(super_chunk, chunk_blocks, 8)
-SUPER_FIELD(super_size, nr_blocks, 16385)
-SUPER_FIELD(super_reserved, reserved[100], 1)
-SUPER_FIELD(super_name, name[60], 0x61616161)
-
 DAMAGE(backup_old)
 {
 	struct ybd_fmt_super *s = mk_block(m, 0);
@@ -266,21 +245,6 @@ DAMAGE(slot_uuid) { return wrong_uuid(m, old_slot(m, 2)); }
 DAMAGE(slot_place) { return wrong_place(m, old_slot(m, 2)); }
 DAMAGE(slot_parity) { header(m, 0)->h.seq++; return fix(m, slot(m, 0)); }
 
-#define HEADER_FIELD(name, field, val) \
-	DAMAGE(name) { header(m, 0)->field = val; return fix(m, slot(m, 0)); }
-HEADER_FIELD(head_state, state, 2)
-HEADER_FIELD(head_generation, generation, 0)
-HEADER_FIELD(head_flags, flags, 8)
-HEADER_FIELD(head_block_size, block_size, 1024)
-HEADER_FIELD(head_blocks, nr_blocks, 0)
-HEADER_FIELD(head_name, name[0], 0)
-HEADER_FIELD(head_padding, name[63], 1)
-HEADER_FIELD(head_layers, layers, 100)
-HEADER_FIELD(head_layers_bytes, layers_bytes, 64513)
-HEADER_FIELD(head_log, log, 1ULL << 63)
-HEADER_FIELD(head_ckpt_blocks, ckpt_blocks, 1)
-HEADER_FIELD(head_ckpt, ckpt, 600)
-HEADER_FIELD(head_reserved, reserved[3000], 1)
 
 static u64 take_identity(struct mk *m, bool uuid)
 {
@@ -302,8 +266,14 @@ DAMAGE(layers_place) { return wrong_place(m, LAYERS(1)); }
 DAMAGE(layers_uuid) { return wrong_uuid(m, LAYERS(1)); }
 DAMAGE(layers_seq) { return wrong_seq(m, LAYERS(1)); }
 DAMAGE(layers_crc) { header(m, 0)->layers_crc ^= 1; fix(m, slot(m, 0)); return LAYERS(0); }
-DAMAGE(layers_end) { header(m, 0)->layers += 14; header(m, 0)->layers_bytes = 64512;
-		     fix(m, slot(m, 0)); return LAYERS(0) + 14; }
+
+DAMAGE(layers_end)
+{
+	header(m, 0)->layers += 14;
+	header(m, 0)->layers_bytes = 64512;
+	fix(m, slot(m, 0));
+	return LAYERS(0) + 14;
+}
 
 static u64 layer_field(struct mk *m, size_t off, u16 val)
 {
@@ -358,8 +328,14 @@ DAMAGE(ckpt_longer)
 #define LOG(n, i) (m->upper[n].log[i])
 DAMAGE(log_flip) { return flip(m, LOG(1, 5)); }
 DAMAGE(log_gone) { forget_commits(m, 1); return flip(m, LOG(1, 5)); }
-DAMAGE(log_zeroed) { forget_commits(m, 1); memset(mk_block(m, LOG(1, 5)), 0, 4096);
-		     return LOG(1, 5); }
+
+DAMAGE(log_zeroed)
+{
+	forget_commits(m, 1);
+	memset(mk_block(m, LOG(1, 5)), 0, 4096);
+	return LOG(1, 5);
+}
+
 DAMAGE(log_gone_last) { forget_commits(m, 1); return flip(m, LOG(1, 15)); }
 DAMAGE(log_gone_first) { forget_commits(m, 1); return flip(m, LOG(1, 16)); }
 DAMAGE(log_end_torn) { return flip(m, last_log(m, 1)); }
@@ -369,20 +345,30 @@ DAMAGE(log_owner) { return wrong_owner(m, LOG(1, 7)); }
 DAMAGE(log_place) { return wrong_place(m, LOG(1, 7)); }
 DAMAGE(log_seq) { return wrong_seq(m, LOG(1, 7)); }
 DAMAGE(log_unreadable) { unreadable = LOG(1, 7); return unreadable; }
-DAMAGE(committed_beyond) { header(m, 1)->committed_seq += 2; fix(m, slot(m, 1));
-			   return m->upper[1].at; }
 
-#define LAST_FIELD(name, field, val) \
-	DAMAGE(name) { log_block(m, last_log(m, 1))->field = val; return fix(m, last_log(m, 1)); }
-LAST_FIELD(log_epoch, epoch, 9)
-LAST_FIELD(log_durable, durable_seq, 999)
-LAST_FIELD(log_nr, nr, 251)
-LAST_FIELD(log_next, next, 5)
-LAST_FIELD(log_next_odd, next, last_log(m, 1))
-LAST_FIELD(log_op, record[0], mk_drop(0, 0))
-LAST_FIELD(log_device, record[0], mk_zero(MK_BLOCKS - 1, 2))
-LAST_FIELD(log_before, record[0], mk_map(0, 1, m->super.data - 1))
-LAST_FIELD(log_behind, record[0], mk_map(0, 2, m->super.data + 248 * 64 - 1))
+DAMAGE(committed_beyond)
+{
+	header(m, 1)->committed_seq += 2;
+	fix(m, slot(m, 1));
+	return m->upper[1].at;
+}
+
+static u64 last_record(struct mk *m, struct ybd_fmt_record r)
+{
+	log_block(m, last_log(m, 1))->record[0] = r;
+	return fix(m, last_log(m, 1));
+}
+
+DAMAGE(log_next_odd)
+{
+	log_block(m, last_log(m, 1))->next = last_log(m, 1);
+	return fix(m, last_log(m, 1));
+}
+
+DAMAGE(log_op) { return last_record(m, mk_drop(0, 0)); }
+DAMAGE(log_device) { return last_record(m, mk_zero(MK_BLOCKS - 1, 2)); }
+DAMAGE(log_before) { return last_record(m, mk_map(0, 1, m->super.data - 1)); }
+DAMAGE(log_behind) { return last_record(m, mk_map(0, 2, m->super.data + 248 * 64 - 1)); }
 
 DAMAGE(log_cycle)
 {
@@ -454,13 +440,33 @@ enum outcome {
 	FAILS,		/* no pool at all */
 };
 
+enum where {
+	SUPER,
+	HEADER,		/* the header of upper 0 */
+	LAST,		/* the last block of the log of upper 1 */
+};
+
+/* A field that gets another value. */
+struct poke {
+	enum where where;
+	u16 off;
+	u16 width;
+	u64 val;
+};
+
+#define FIELD(w, s, f, v) { w, offsetof(struct s, f), sizeof(((struct s *)0)->f), v }
+#define IN_SUPER(f, v)	FIELD(SUPER, ybd_fmt_super, f, v)
+#define IN_HEADER(f, v)	FIELD(HEADER, ybd_fmt_upper, f, v)
+#define IN_LOG(f, v)	FIELD(LAST, ybd_fmt_log, f, v)
+
 /**
  * struct damage - a case
  * @name: what is damaged
- * @fn: does it
+ * @fn: does it; NULL: @poke does
  * @text: part of what has to be said
  * @out: what then
  * @upper: which upper it harms + 1
+ * @poke: the change
  */
 struct damage {
 	const char *name;
@@ -468,132 +474,161 @@ struct damage {
 	const char *text;
 	enum outcome out;
 	u32 upper;
+	struct poke poke;
 };
 
 static const struct damage cases[] = {
-	{ "superblock: a bit", super_flip, "block 0: crc 0x", MENDS, 0 },
-	{ "superblock: zeroes", super_zero, "block 0: magic 0x0000000000000000, expected 0x6c6f", MENDS, 0 },
-	{ "superblock: wrong place", super_copied, "block 0: it was written as block 256", MENDS, 0 },
-	{ "superblock and backup", super_both, "block 0: crc", FAILS, 0 },
-	{ "superblock: version", super_version, "version 2, expected 1", FAILS, 0 },
-	{ "superblock: incompat", super_incompat, "unknown features 0x4", FAILS, 0 },
-	{ "superblock: flags", super_flags, "flags 0x1, expected 0", MENDS, 0 },
-	{ "superblock: nr_segments", super_segments, "nr_segments 5, expected 248", MENDS, 0 },
-	{ "superblock: max_chunks", super_max_chunks, "max_chunks 513, expected 512", MENDS, 0 },
-	{ "superblock: directory", super_directory, "directory 270, expected 267", MENDS, 0 },
-	{ "superblock: data", super_data, "data 768, expected 512", MENDS, 0 },
-	{ "superblock: chunk_blocks", super_chunk, "chunk_blocks 8, expected 16", MENDS, 0 },
-	{ "superblock: nr_blocks", super_size, "has only 16384", MENDS, 0 },
-	{ "superblock: reserved", super_reserved, "reserved bytes", MENDS, 0 },
-	{ "superblock: name", super_name, "name is not padded", MENDS, 0 },
-	{ "backup: a bit", backup_flip, "block 256: crc 0x", MENDS, 0 },
-	{ "backup: older", backup_old, "older (1, expected 2)", NOTE_MENDS, 0 },
-	{ "backup: newer", backup_new, "says something else (seq 2, the superblock 1)", KEEPS, 0 },
+	{ "superblock: a bit", super_flip, "block 0: crc 0x", MENDS, 0, {} },
+	{ "superblock: zeroes", super_zero, "block 0: magic 0x0000000000000000, expected 0x6c6f", MENDS, 0, {} },
+	{ "superblock: wrong place", super_copied, "block 0: it was written as block 256", MENDS, 0, {} },
+	{ "superblock and backup", super_both, "block 0: crc", FAILS, 0, {} },
+	{ "superblock: version", NULL, "version 2, expected 1", FAILS, 0,
+	  IN_SUPER(version, 2) },
+	{ "superblock: incompat", NULL, "unknown features 0x4", FAILS, 0,
+	  IN_SUPER(incompat, 4) },
+	{ "superblock: flags", NULL, "flags 0x1, expected 0", MENDS, 0,
+	  IN_SUPER(flags, 1) },
+	{ "superblock: nr_segments", NULL, "nr_segments 5, expected 248", MENDS, 0,
+	  IN_SUPER(nr_segments, 5) },
+	{ "superblock: max_chunks", NULL, "max_chunks 513, expected 512", MENDS, 0,
+	  IN_SUPER(max_chunks, 513) },
+	{ "superblock: directory", NULL, "directory 270, expected 267", MENDS, 0,
+	  IN_SUPER(directory, 270) },
+	{ "superblock: data", NULL, "data 768, expected 512", MENDS, 0,
+	  IN_SUPER(data, 768) },
+	{ "superblock: chunk_blocks", NULL, "chunk_blocks 8, expected 16", MENDS, 0,
+	  IN_SUPER(chunk_blocks, 8) },
+	{ "superblock: nr_blocks", NULL, "has only 16384", MENDS, 0,
+	  IN_SUPER(nr_blocks, 16385) },
+	{ "superblock: reserved", NULL, "reserved bytes", MENDS, 0,
+	  IN_SUPER(reserved[100], 1) },
+	{ "superblock: name", NULL, "name is not padded", MENDS, 0,
+	  IN_SUPER(name[60], 0x61616161) },
+	{ "backup: a bit", backup_flip, "block 256: crc 0x", MENDS, 0, {} },
+	{ "backup: older", backup_old, "older (1, expected 2)", NOTE_MENDS, 0, {} },
+	{ "backup: newer", backup_new, "says something else (seq 2, the superblock 1)", KEEPS, 0, {} },
 
-	{ "segment table: copy A", seg_a_flip, "is good", NOTE_MENDS, 0 },
-	{ "segment table: copy B", seg_b_flip, "is good", NOTE_MENDS, 0 },
-	{ "segment table: copy A in the wrong place", seg_a_place, "written as block", NOTE_MENDS, 0 },
-	{ "segment table: copy B older", seg_b_old, "older than its copy", NOTE_MENDS, 0 },
-	{ "segment table: both", seg_both_flip, "owners of segments 0 to 503 are lost", MENDS, 0 },
-	{ "segment table: two of one age", seg_same_seq, "sequence number of its copy", MENDS, 0 },
-	{ "segment table: behind its end", seg_tail, "reserved bytes", NOTE_MENDS, 0 },
-	{ "chunk table: copy A", chunk_a_flip, "is good", NOTE_MENDS, 0 },
-	{ "chunk table: copy B of another pool", chunk_b_uuid, "pool uuid", NOTE_MENDS, 0 },
-	{ "chunk table: both", chunk_both_flip, "owners of chunks 0 to 503 are lost", MENDS, 0 },
-	{ "both tables, both copies", tables_both_flip, "are lost", KEEPS, 0 },
-	{ "segment table: no such owner", owner_beyond, "owner of segment 900 is 82, expected at most 81", KEEPS, 0 },
-	{ "segment table: no such segment", segment_beyond, "segment 1000 has an owner (1), but there are only 248", KEEPS, 0 },
-	{ "segment of another generation", other_generation, "of generation 2, expected 2 of 1", KEEPS, 2 },
-	{ "segment of another upper", other_owner, "has owner 1 of generation 1, expected 2 of 1", KEEPS, 2 },
-	{ "metadata segment twice", ordinal_twice, "are both metadata segment 1", KEEPS, 0 },
-	{ "metadata segment beyond the chunks", ordinal_beyond, "metadata segment 128, expected less than 128", KEEPS, 0 },
-	{ "metadata segments with a gap", ordinal_gap, "no segment is metadata segment", KEEPS, 0 },
-	{ "owned chunk without a segment", chunk_beyond, "chunk 400 is owned by upper 0, but there is no metadata segment 100", MENDS, 1 },
-	{ "chunk table: metadata as owner", chunk_metadata, "owner of chunk 300 is 4294967295", KEEPS, 0 },
-	{ "segment leaked", segment_leak, "upper 1 owns 1 segments and 0 chunks", NOTE_MENDS, 2 },
-	{ "chunk leaked", chunk_leak, "upper 1 owns 0 segments and 1 chunks", NOTE_MENDS, 2 },
-	{ "entry of an earlier generation", stale_entry, "", CLEAN, 0 },
-	{ "chunk that nobody owns", chunk_unowned, "has owner 0 of generation 0, expected 1 of 1", KEEPS, 1 },
+	{ "segment table: copy A", seg_a_flip, "is good", NOTE_MENDS, 0, {} },
+	{ "segment table: copy B", seg_b_flip, "is good", NOTE_MENDS, 0, {} },
+	{ "segment table: copy A in the wrong place", seg_a_place, "written as block", NOTE_MENDS, 0, {} },
+	{ "segment table: copy B older", seg_b_old, "older than its copy", NOTE_MENDS, 0, {} },
+	{ "segment table: both", seg_both_flip, "owners of segments 0 to 503 are lost", MENDS, 0, {} },
+	{ "segment table: two of one age", seg_same_seq, "sequence number of its copy", MENDS, 0, {} },
+	{ "segment table: behind its end", seg_tail, "reserved bytes", NOTE_MENDS, 0, {} },
+	{ "chunk table: copy A", chunk_a_flip, "is good", NOTE_MENDS, 0, {} },
+	{ "chunk table: copy B of another pool", chunk_b_uuid, "pool uuid", NOTE_MENDS, 0, {} },
+	{ "chunk table: both", chunk_both_flip, "owners of chunks 0 to 503 are lost", MENDS, 0, {} },
+	{ "both tables, both copies", tables_both_flip, "are lost", KEEPS, 0, {} },
+	{ "segment table: no such owner", owner_beyond, "owner of segment 900 is 82, expected at most 81", KEEPS, 0, {} },
+	{ "segment table: no such segment", segment_beyond, "segment 1000 has an owner (1), but there are only 248", KEEPS, 0, {} },
+	{ "segment of another generation", other_generation, "of generation 2, expected 2 of 1", KEEPS, 2, {} },
+	{ "segment of another upper", other_owner, "has owner 1 of generation 1, expected 2 of 1", KEEPS, 2, {} },
+	{ "metadata segment twice", ordinal_twice, "are both metadata segment 1", KEEPS, 0, {} },
+	{ "metadata segment beyond the chunks", ordinal_beyond, "metadata segment 128, expected less than 128", KEEPS, 0, {} },
+	{ "metadata segments with a gap", ordinal_gap, "no segment is metadata segment", KEEPS, 0, {} },
+	{ "owned chunk without a segment", chunk_beyond, "chunk 400 is owned by upper 0, but there is no metadata segment 100", MENDS, 1, {} },
+	{ "chunk table: metadata as owner", chunk_metadata, "owner of chunk 300 is 4294967295", KEEPS, 0, {} },
+	{ "segment leaked", segment_leak, "upper 1 owns 1 segments and 0 chunks", NOTE_MENDS, 2, {} },
+	{ "chunk leaked", chunk_leak, "upper 1 owns 0 segments and 1 chunks", NOTE_MENDS, 2, {} },
+	{ "entry of an earlier generation", stale_entry, "", CLEAN, 0, {} },
+	{ "chunk that nobody owns", chunk_unowned, "has owner 0 of generation 0, expected 1 of 1", KEEPS, 1, {} },
 
-	{ "header: older slot", slot_old_flip, "goes by its other header", KEEPS, 3 },
-	{ "header: newer slot", slot_flip, "goes by its other header", KEEPS, 7 },
-	{ "header: both slots", slot_both, "upper 1 is lost, see --drop-upper", DROPS, 2 },
-	{ "header: the only slot", slot_only, "upper 0 is lost", DROPS, 1 },
-	{ "header: of another pool", slot_uuid, "pool uuid", KEEPS, 3 },
-	{ "header: wrong place", slot_place, "written as block", KEEPS, 3 },
-	{ "header: in the other's slot", slot_parity, "seq 2, expected an odd one", DROPS, 1 },
-	{ "header: state", head_state, "state 2, expected 0 or 1", DROPS, 1 },
-	{ "header: generation", head_generation, "generation 0", DROPS, 1 },
-	{ "header: flags", head_flags, "flags 8", DROPS, 1 },
-	{ "header: block size", head_block_size, "block_size 1024, expected 512 or 4096", DROPS, 1 },
-	{ "header: size", head_blocks, "nr_blocks 0", DROPS, 1 },
-	{ "header: no name", head_name, "name is empty", DROPS, 1 },
-	{ "header: name without an end", head_padding, "not padded", DROPS, 1 },
-	{ "header: layers", head_layers, "layers 100, expected a block of a segment", DROPS, 1 },
-	{ "header: layers_bytes", head_layers_bytes, "layers_bytes 64513", DROPS, 1 },
-	{ "header: log", head_log, "log 9223372036854775808", DROPS, 1 },
-	{ "header: ckpt_blocks", head_ckpt_blocks, "ckpt_blocks 1", DROPS, 1 },
-	{ "header: ckpt", head_ckpt, "ckpt_blocks 0, expected at least 1", DROPS, 1 },
-	{ "header: reserved", head_reserved, "reserved bytes", DROPS, 1 },
-	{ "two uppers of one name", same_name, "uppers 0 and 1 have the same name", KEEPS, 0 },
-	{ "two uppers of one uuid", same_uuid, "have the same uuid", KEEPS, 0 },
+	{ "header: older slot", slot_old_flip, "goes by its other header", KEEPS, 3, {} },
+	{ "header: newer slot", slot_flip, "goes by its other header", KEEPS, 7, {} },
+	{ "header: both slots", slot_both, "upper 1 is lost, see --drop-upper", DROPS, 2, {} },
+	{ "header: the only slot", slot_only, "upper 0 is lost", DROPS, 1, {} },
+	{ "header: of another pool", slot_uuid, "pool uuid", KEEPS, 3, {} },
+	{ "header: wrong place", slot_place, "written as block", KEEPS, 3, {} },
+	{ "header: in the other's slot", slot_parity, "seq 2, expected an odd one", DROPS, 1, {} },
+	{ "header: state", NULL, "state 2, expected 0 or 1", DROPS, 1,
+	  IN_HEADER(state, 2) },
+	{ "header: generation", NULL, "generation 0", DROPS, 1,
+	  IN_HEADER(generation, 0) },
+	{ "header: flags", NULL, "flags 8", DROPS, 1,
+	  IN_HEADER(flags, 8) },
+	{ "header: block size", NULL, "block_size 1024, expected 512 or 4096", DROPS, 1,
+	  IN_HEADER(block_size, 1024) },
+	{ "header: size", NULL, "nr_blocks 0", DROPS, 1,
+	  IN_HEADER(nr_blocks, 0) },
+	{ "header: no name", NULL, "name is empty", DROPS, 1,
+	  IN_HEADER(name[0], 0) },
+	{ "header: name without an end", NULL, "not padded", DROPS, 1,
+	  IN_HEADER(name[63], 1) },
+	{ "header: layers", NULL, "layers 100, expected a block of a segment", DROPS, 1,
+	  IN_HEADER(layers, 100) },
+	{ "header: layers_bytes", NULL, "layers_bytes 64513", DROPS, 1,
+	  IN_HEADER(layers_bytes, 64513) },
+	{ "header: log", NULL, "log 9223372036854775808", DROPS, 1,
+	  IN_HEADER(log, 1ULL << 63) },
+	{ "header: ckpt_blocks", NULL, "ckpt_blocks 1", DROPS, 1,
+	  IN_HEADER(ckpt_blocks, 1) },
+	{ "header: ckpt", NULL, "ckpt_blocks 0, expected at least 1", DROPS, 1,
+	  IN_HEADER(ckpt, 600) },
+	{ "header: reserved", NULL, "reserved bytes", DROPS, 1,
+	  IN_HEADER(reserved[3000], 1) },
+	{ "two uppers of one name", same_name, "uppers 0 and 1 have the same name", KEEPS, 0, {} },
+	{ "two uppers of one uuid", same_uuid, "have the same uuid", KEEPS, 0, {} },
 
-	{ "layers: a bit", layers_flip, "list of layers of upper 1: crc 0x", DROPS, 2 },
-	{ "layers: of another upper", layers_owner, "owner ", DROPS, 2 },
-	{ "layers: of another pool", layers_uuid, "pool uuid", DROPS, 2 },
-	{ "layers: wrong place", layers_place, "written as block", DROPS, 2 },
-	{ "layers: wrong sequence", layers_seq, "seq 10, expected 0", DROPS, 2 },
-	{ "layers: crc of the list", layers_crc, "list of layers of upper 0: crc", DROPS, 1 },
-	{ "layers: beyond the chunk", layers_end, "do not fit into the chunk", DROPS, 1 },
-	{ "layer: length 0", layer_len_0, "layer 0 of upper 0: len 0", DROPS, 1 },
-	{ "layer: length no multiple of 8", layer_len_odd, "len 108", DROPS, 1 },
-	{ "layer: length beyond the list", layer_len_large, "len 65528", DROPS, 1 },
-	{ "layer: kind", layer_kind, "kind 4, expected 1 to 3", DROPS, 1 },
+	{ "layers: a bit", layers_flip, "list of layers of upper 1: crc 0x", DROPS, 2, {} },
+	{ "layers: of another upper", layers_owner, "owner ", DROPS, 2, {} },
+	{ "layers: of another pool", layers_uuid, "pool uuid", DROPS, 2, {} },
+	{ "layers: wrong place", layers_place, "written as block", DROPS, 2, {} },
+	{ "layers: wrong sequence", layers_seq, "seq 10, expected 0", DROPS, 2, {} },
+	{ "layers: crc of the list", layers_crc, "list of layers of upper 0: crc", DROPS, 1, {} },
+	{ "layers: beyond the chunk", layers_end, "do not fit into the chunk", DROPS, 1, {} },
+	{ "layer: length 0", layer_len_0, "layer 0 of upper 0: len 0", DROPS, 1, {} },
+	{ "layer: length no multiple of 8", layer_len_odd, "len 108", DROPS, 1, {} },
+	{ "layer: length beyond the list", layer_len_large, "len 65528", DROPS, 1, {} },
+	{ "layer: kind", layer_kind, "kind 4, expected 1 to 3", DROPS, 1, {} },
 
-	{ "checkpoint: a bit", ckpt_flip, "checkpoint of upper 2: crc 0x", DROPS, 3 },
-	{ "checkpoint: of another pool", ckpt_uuid, "pool uuid", DROPS, 3 },
-	{ "checkpoint: of another upper", ckpt_owner, "owner ", DROPS, 3 },
-	{ "checkpoint: wrong place", ckpt_place, "written as block", DROPS, 3 },
-	{ "checkpoint: of another age", ckpt_seq, "seq ", DROPS, 3 },
-	{ "checkpoint: index", ckpt_index, "index 7, expected 1", DROPS, 3 },
-	{ "checkpoint: cycle", ckpt_cycle, "index 0, expected 2", DROPS, 3 },
-	{ "checkpoint: next", ckpt_nowhere, "next 1099511627776 after 1 of", DROPS, 3 },
-	{ "checkpoint: more than there should be", ckpt_longer, "but it is the last of", DROPS, 3 },
-	{ "checkpoint: number of records", ckpt_nr, "252 records", DROPS, 3 },
-	{ "checkpoint: fewer records", ckpt_fewer, "records, expected", DROPS, 3 },
-	{ "checkpoint: drop", ckpt_drop, "operation 3 in a checkpoint", DROPS, 3 },
-	{ "checkpoint: not sorted", ckpt_order, "record 3: block", DROPS, 3 },
+	{ "checkpoint: a bit", ckpt_flip, "checkpoint of upper 2: crc 0x", DROPS, 3, {} },
+	{ "checkpoint: of another pool", ckpt_uuid, "pool uuid", DROPS, 3, {} },
+	{ "checkpoint: of another upper", ckpt_owner, "owner ", DROPS, 3, {} },
+	{ "checkpoint: wrong place", ckpt_place, "written as block", DROPS, 3, {} },
+	{ "checkpoint: of another age", ckpt_seq, "seq ", DROPS, 3, {} },
+	{ "checkpoint: index", ckpt_index, "index 7, expected 1", DROPS, 3, {} },
+	{ "checkpoint: cycle", ckpt_cycle, "index 0, expected 2", DROPS, 3, {} },
+	{ "checkpoint: next", ckpt_nowhere, "next 1099511627776 after 1 of", DROPS, 3, {} },
+	{ "checkpoint: more than there should be", ckpt_longer, "but it is the last of", DROPS, 3, {} },
+	{ "checkpoint: number of records", ckpt_nr, "252 records", DROPS, 3, {} },
+	{ "checkpoint: fewer records", ckpt_fewer, "records, expected", DROPS, 3, {} },
+	{ "checkpoint: drop", ckpt_drop, "operation 3 in a checkpoint", DROPS, 3, {} },
+	{ "checkpoint: not sorted", ckpt_order, "record 3: block", DROPS, 3, {} },
 
-	{ "log: a bit", log_flip, "were durable", DROPS, 2 },
-	{ "log: a block with a durable successor", log_gone, "is missing (crc", DROPS, 2 },
-	{ "log: zeroes with a durable successor", log_zeroed, "is missing (magic", DROPS, 2 },
-	{ "log: last of a chunk, successor elsewhere", log_gone_last, "is missing (crc", DROPS, 2 },
-	{ "log: first of a chunk", log_gone_first, "is missing (crc", DROPS, 2 },
-	{ "log: torn end", log_end_torn, "taken for the end of the log of upper 1", NOTE, 2 },
-	{ "log: its last block is not there", log_end_zero, "", CLEAN, 0 },
-	{ "log: of another pool", log_uuid, "(pool uuid", DROPS, 2 },
-	{ "log: of another upper", log_owner, "(owner ", DROPS, 2 },
-	{ "log: wrong place", log_place, "(it was written as block", DROPS, 2 },
-	{ "log: wrong sequence", log_seq, "(seq ", DROPS, 2 },
-	{ "log: unreadable", log_unreadable, "cannot be read: Input/output error", DROPS, 2 },
-	{ "log: ends before committed_seq", committed_beyond, "were durable", DROPS, 2 },
-	{ "log: epoch of the future", log_epoch, "header is older than the log: epoch 9", DROPS, 2 },
-	{ "log: durable_seq", log_durable, "durable_seq 999, expected at most", DROPS, 2 },
-	{ "log: number of records", log_nr, "records 251, expected at most 250", DROPS, 2 },
-	{ "log: next out of the segments", log_next, "next 5", DROPS, 2 },
-	{ "log: next is itself", log_next_odd, "next ", DROPS, 2 },
-	{ "log: cycle", log_cycle, "the chunk is used twice: log of upper 1, log of upper 1", DROPS, 2 },
-	{ "log: into the list of layers", log_into_layers, "used twice: list of layers of upper 1, log", DROPS, 2 },
-	{ "log: into another upper's chunk", log_into_other, "expected 2 of 1", KEEPS, 2 },
-	{ "log: into data", log_into_data, "which is none of the metadata", DROPS, 2 },
-	{ "record: no blocks", log_op, "record 0: 0 blocks", DROPS, 2 },
-	{ "record: beyond the device", log_device, "record 0: 2 blocks at 4095 of a device of 4096", DROPS, 2 },
-	{ "record: before the segments", log_before, "record 0: 1 blocks at block 511", DROPS, 2 },
-	{ "record: beyond the segments", log_behind, "record 0: 2 blocks at block 16383", DROPS, 2 },
-	{ "mapped twice", mapped_twice, "mapped twice by upper 1", DROPS, 2 },
-	{ "mapped: another upper's", mapped_of_other, "expected 2 of 1", DROPS, 2 },
-	{ "mapped: metadata", mapped_metadata, "has owner 4294967295", DROPS, 2 },
-	{ "mapped: nobody's", mapped_free, "has owner 0 of generation 0", DROPS, 2 },
+	{ "log: a bit", log_flip, "were durable", DROPS, 2, {} },
+	{ "log: a block with a durable successor", log_gone, "is missing (crc", DROPS, 2, {} },
+	{ "log: zeroes with a durable successor", log_zeroed, "is missing (magic", DROPS, 2, {} },
+	{ "log: last of a chunk, successor elsewhere", log_gone_last, "is missing (crc", DROPS, 2, {} },
+	{ "log: first of a chunk", log_gone_first, "is missing (crc", DROPS, 2, {} },
+	{ "log: torn end", log_end_torn, "taken for the end of the log of upper 1", NOTE, 2, {} },
+	{ "log: its last block is not there", log_end_zero, "", CLEAN, 0, {} },
+	{ "log: of another pool", log_uuid, "(pool uuid", DROPS, 2, {} },
+	{ "log: of another upper", log_owner, "(owner ", DROPS, 2, {} },
+	{ "log: wrong place", log_place, "(it was written as block", DROPS, 2, {} },
+	{ "log: wrong sequence", log_seq, "(seq ", DROPS, 2, {} },
+	{ "log: unreadable", log_unreadable, "cannot be read: Input/output error", DROPS, 2, {} },
+	{ "log: ends before committed_seq", committed_beyond, "were durable", DROPS, 2, {} },
+	{ "log: epoch of the future", NULL, "header is older than the log: epoch 9", DROPS, 2,
+	  IN_LOG(epoch, 9) },
+	{ "log: durable_seq", NULL, "durable_seq 999, expected at most", DROPS, 2,
+	  IN_LOG(durable_seq, 999) },
+	{ "log: number of records", NULL, "records 251, expected at most 250", DROPS, 2,
+	  IN_LOG(nr, 251) },
+	{ "log: next out of the segments", NULL, "next 5", DROPS, 2,
+	  IN_LOG(next, 5) },
+	{ "log: next is itself", log_next_odd, "next ", DROPS, 2, {} },
+	{ "log: cycle", log_cycle, "the chunk is used twice: log of upper 1, log of upper 1", DROPS, 2, {} },
+	{ "log: into the list of layers", log_into_layers, "used twice: list of layers of upper 1, log", DROPS, 2, {} },
+	{ "log: into another upper's chunk", log_into_other, "expected 2 of 1", KEEPS, 2, {} },
+	{ "log: into data", log_into_data, "which is none of the metadata", DROPS, 2, {} },
+	{ "record: no blocks", log_op, "record 0: 0 blocks", DROPS, 2, {} },
+	{ "record: beyond the device", log_device, "record 0: 2 blocks at 4095 of a device of 4096", DROPS, 2, {} },
+	{ "record: before the segments", log_before, "record 0: 1 blocks at block 511", DROPS, 2, {} },
+	{ "record: beyond the segments", log_behind, "record 0: 2 blocks at block 16383", DROPS, 2, {} },
+	{ "mapped twice", mapped_twice, "mapped twice by upper 1", DROPS, 2, {} },
+	{ "mapped: another upper's", mapped_of_other, "expected 2 of 1", DROPS, 2, {} },
+	{ "mapped: metadata", mapped_metadata, "has owner 4294967295", DROPS, 2, {} },
+	{ "mapped: nobody's", mapped_free, "has owner 0 of generation 0", DROPS, 2, {} },
 };
 
 /* ---- running them ---- */
@@ -710,6 +745,15 @@ static void check_repair(struct disk *d, struct pool *p, const struct damage *c,
 			   (unsigned long long)d->w[i].block);
 }
 
+static u64 poke(struct mk *m, const struct poke *p)
+{
+	u64 at = p->where == SUPER ? 0 : p->where == HEADER ? slot(m, 0) : last_log(m, 1);
+
+	memcpy((u8 *)mk_block(m, at) + p->off, &p->val, p->width);
+	fix(m, at);
+	return p->where == SUPER ? ANY : at;
+}
+
 static void run(const struct mk *base, const struct damage *c, bool drop)
 {
 	struct disk d = { .blocks = base->blocks, .record = true };
@@ -726,7 +770,7 @@ static void run(const struct mk *base, const struct damage *c, bool drop)
 	if (m->mem == MAP_FAILED)
 		abort();
 	unreadable = 0;
-	block = c->fn(m);
+	block = c->fn ? c->fn(m) : poke(m, &c->poke);
 	d.mem = m->mem;
 	d.bad = unreadable;
 	io = disk_open(&d, true);

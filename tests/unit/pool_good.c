@@ -66,7 +66,9 @@ static void uppers_of(u64 blocks, u32 want)
 {
 	struct pool_layout l;
 
-	if (pool_layout(&(struct pool_want){ .nr_blocks = blocks }, &l, NULL))
+	struct pool_want w = { .nr_blocks = blocks };
+
+	if (pool_layout(&w, &l, NULL))
 		ktap_fail("no layout");
 	else
 		ktap_check(l.nr_uppers == want && pool_small_uppers(&l) == want,

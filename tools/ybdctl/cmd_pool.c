@@ -160,7 +160,7 @@ static int pool_create_run(const struct cmd *cmd, int argc, char **argv)
 		OPT_STR("name", "NAME", &name, "What the pool is called."),
 		OPT_SIZE("size", &size, "Size of the pool; makes or extends a file."),
 		OPT_SIZE("max-size", &max_size, "Size it can grow to; default is four times."),
-		OPT_SIZE("segment-size", &segment_size, "What an upper takes at once: 256K to 64M."),
+		OPT_SIZE("segment-size", &segment_size, "What an upper takes at once, 256K-64M."),
 		OPT_STR("uppers", "N", &uppers, "Room for so many; default as many as 1% holds."),
 		OPT_FLAG("force", &force, "Whatever is there: it is lost."),
 		OPT_END

@@ -82,6 +82,11 @@ static u32 ordinal_of(const struct pool *p, const struct pool_check *c, u32 chun
 	return ord < c->nr_ordinals ? c->ordinal[ord] : 0;
 }
 
+static struct pool_at chunk_at(const struct pool *p, u32 chunk, u32 upper)
+{
+	return (struct pool_at){ table_block(&p->chunks, chunk), upper, true, POOL_FIX_LEAK };
+}
+
 /* All owned chunks lie in metadata segments; each upper gets a list of its. */
 static int list_owned(struct pool *p, struct pool_check *c)
 {
@@ -106,8 +111,7 @@ static int list_owned(struct pool *p, struct pool_check *c)
 			c->owned.place[fill[n]++] =
 				(u64)(ordinal_of(p, c, i) - 1) * per + i % per;
 		else if (!lost)
-			rc = pool_say(p, (struct pool_at){ table_block(&p->chunks, i), n, true,
-							   POOL_FIX_LEAK },
+			rc = pool_say(p, chunk_at(p, i, n),
 				      "chunk %u is owned by upper %u, but there is no metadata segment %u",
 				      i, n, i / per);
 	}

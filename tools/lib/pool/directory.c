@@ -143,7 +143,7 @@ static int say_slots(struct pool *p, u32 n, u64 block, const enum slot st[2],
 static int read_place(struct pool *p, u64 block, const u8 *b, const char *io, void *priv)
 {
 	u32 n = (u32)((block - p->info.layout.directory) / 2);
-	struct pool_upper *u = &p->upper[n], got[2];
+	struct pool_upper *u = &p->upper[n], got[2] = { 0 };
 	enum slot st[2] = { SLOT_BAD, SLOT_BAD };
 	char why[2][POOL_WHY_LEN];
 

@@ -6,7 +6,10 @@
 
 #include "priv.h"
 
+/* Read at once. The fuzzer has less. */
+#ifndef SCAN_BLOCKS
 #define SCAN_BLOCKS	256u
+#endif
 
 /**
  * struct pool_cache - the chunk that was read last

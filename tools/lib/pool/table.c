@@ -108,7 +108,10 @@ static int settle(struct pool *p, struct pool_table *t, u32 k, const void *a, co
 	return set_right(p, t, k, ok_a ? 1 : 0, ok_a ? why_b : why_a);
 }
 
-#define BATCH	64u
+/* Read at once. The fuzzer has less. */
+#ifndef TABLE_BATCH
+#define TABLE_BATCH 64u
+#endif
 
 /* Blocks [k, k + n) of both copies; on an I/O error one by one. */
 static int read_batch(struct pool *p, struct pool_table *t, u32 k, u32 n, u8 *a, u8 *b)
@@ -152,7 +155,7 @@ static int check_entry(struct pool *p, struct pool_table *t, u32 i)
 
 int pool_table_read(struct pool *p, struct pool_table *t, u64 magic, const u64 first[2], u32 nr)
 {
-	u8 *a = pool_io_alloc(BATCH), *b = pool_io_alloc(BATCH);
+	u8 *a = pool_io_alloc(TABLE_BATCH), *b = pool_io_alloc(TABLE_BATCH);
 	int rc = -ENOMEM;
 
 	t->magic = magic;
@@ -166,7 +169,7 @@ int pool_table_read(struct pool *p, struct pool_table *t, u64 magic, const u64 f
 	if (a && b && t->entry && t->seq && t->flags)
 		rc = 0;
 	for (u32 k = 0, n; k < t->nr_blocks && !rc; k += n) {
-		n = t->nr_blocks - k < BATCH ? t->nr_blocks - k : BATCH;
+		n = t->nr_blocks - k < TABLE_BATCH ? t->nr_blocks - k : TABLE_BATCH;
 		rc = read_batch(p, t, k, n, a, b);
 	}
 	for (u32 i = 0; i < nr && !rc; i++)
