@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Tests of tools/lib/pool; the suites in tests/suites call this. All of it is built with
-# AddressSanitizer and UndefinedBehaviorSanitizer.
+# AddressSanitizer and UndefinedBehaviorSanitizer. The library is the one that lvstore.mk builds, so
+# only one of the two may run at a time (lvstore.lock).
 #
 #   make -f .../pool.mk [B=build directory] TARGET
 
@@ -9,7 +10,7 @@ T	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 TOP	:= $(abspath $(T)/../..)
 B	?= $(TOP)/build
 SAN	?= 1
-LIB	:= $(B)/tests/pool-lib$(if $(filter 1,$(SAN)),-san)
+LIB	:= $(B)/tests/lvstore-lib$(if $(filter 1,$(SAN)),-san)
 OUT	:= $(B)/tests/pool$(if $(filter 1,$(SAN)),-san)
 
 CFLAGS	?= -O1 -g
