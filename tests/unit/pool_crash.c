@@ -74,18 +74,18 @@ static void bad_tables(struct mk *m)
 /* All leaks are given back from table blocks that have one good copy. */
 static void bad_copies(struct mk *m, int copy)
 {
-	u64 at = m->super.chunk_table[0];
-	u32 i = 0;
+	u64 at = m->super.segment_table[0];
+	u32 i = 100;	/* not in the sector of the header, or nothing can be torn */
 
-	while (m->chunk[i].owner)
+	while (m->seg[i].owner)
 		i++;
-	for (int c = 0; c < 2; c++, at = m->super.chunk_table[1]) {
+	for (int c = 0; c < 2; c++, at = m->super.segment_table[1]) {
 		struct ybd_fmt_table *t = mk_block(m, at);
 
 		t->entry[i] = (struct ybd_fmt_owner){ 1, 1 };
 		mk_fix_crc(m, at);
 	}
-	flip(m, m->super.chunk_table[copy]);
+	flip(m, m->super.segment_table[copy]);
 }
 
 static void bad_copy_a(struct mk *m)
