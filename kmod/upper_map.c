@@ -133,6 +133,26 @@ static bool run_joins(const struct packed_run *a, const struct packed_run *b)
 	       run_len(a) + run_len(b) <= RUN_LEN_MAX;
 }
 
+/* -------- what readers follow -------- */
+
+static unsigned int node_nr(const struct ybd_umap_node *node, unsigned int most)
+{
+	/* Pairs with set_nr(): the entries are there when they count. */
+	return min_t(unsigned int, smp_load_acquire(&node->nr), most);
+}
+
+static void set_nr(struct ybd_umap_node *node, unsigned int nr)
+{
+	/* Pairs with node_nr(). */
+	smp_store_release(&node->nr, (u16)nr);
+}
+
+static void set_root(struct ybd_umap *map, struct ybd_umap_node *root)
+{
+	/* Pairs with the dependent loads of find_leaf(). */
+	smp_store_release(&map->root, root);
+}
+
 /* -------- searching -------- */
 
 /* The child that has @block. Readers: @nr may be nonsense, but not too large. */
@@ -176,7 +196,7 @@ static const struct ybd_umap_node *find_leaf(const struct ybd_umap *map, u64 blo
 	if (!node)
 		return NULL;
 	for (level = node->level; level; level--) {
-		nr = min(smp_load_acquire(&node->nr), (u16)INNER_MAX);
+		nr = node_nr(node, INNER_MAX);
 		if (!nr)
 			return NULL;
 		i = inner_find(node, nr, block);
@@ -200,7 +220,7 @@ static bool next_in_leaf(const struct ybd_umap *map, u64 start, u64 *limit,
 
 	if (!leaf)
 		return false;
-	nr = min(smp_load_acquire(&leaf->nr), (u16)LEAF_MAX);
+	nr = node_nr(leaf, LEAF_MAX);
 	i = leaf_find(leaf, nr, start);
 	if (i == nr)
 		return false;
@@ -287,11 +307,6 @@ static void node_drop(struct ybd_umap *map, struct ybd_umap_node *node)
 	ybd_umap_node_free(node);
 }
 
-static void set_nr(struct ybd_umap_node *node, unsigned int nr)
-{
-	smp_store_release(&node->nr, (u16)nr);
-}
-
 static void path_find(const struct ybd_umap *map, u64 block, struct umap_path *path)
 {
 	struct ybd_umap_node *node = map->root;
@@ -357,7 +372,7 @@ static void new_root(struct ybd_umap *map, u64 key, struct ybd_umap_node *right)
 	inner_put(root, 0, 0, map->root);
 	inner_put(root, 1, key, right);
 	set_nr(root, 2);
-	smp_store_release(&map->root, root);
+	set_root(map, root);
 }
 
 /* Put @child, which has what is from @key on, behind the one of the path. */
@@ -411,7 +426,7 @@ static void path_remove(struct ybd_umap *map, struct umap_path *path)
 	}
 	while (map->root->level && map->root->nr == 1) {
 		node = map->root;
-		smp_store_release(&map->root, node->child[0]);
+		set_root(map, node->child[0]);
 		node_drop(map, node);
 	}
 }
@@ -530,7 +545,7 @@ static void umap_add(struct ybd_umap *map, struct packed_run run)
 
 again:
 	if (!map->root)
-		smp_store_release(&map->root, node_take(map, 0));
+		set_root(map, node_take(map, 0));
 	path_find(map, run_start(&run), &path);
 	leaf = path.node[0];
 	at = leaf_find(leaf, leaf->nr, run_start(&run));

@@ -15,6 +15,7 @@
 #define YBD_UPPER_MAP_H
 
 #ifdef __KERNEL__
+#include <linux/bits.h>
 #include <linux/types.h>
 #include <linux/seqlock.h>
 #else
@@ -22,9 +23,9 @@
 #endif
 
 /* Blocks are of 4096 bytes; a device and a pool have at most 64 TiB. */
-#define YBD_UMAP_BLOCKS_MAX	(1ULL << 34)
+#define YBD_UMAP_BLOCKS_MAX	BIT_ULL(34)
 /* Most blocks in one call that changes the map: it bounds the time it takes. */
-#define YBD_UMAP_CHANGE_MAX	(1U << 15)
+#define YBD_UMAP_CHANGE_MAX	BIT(15)
 /* What one change can need at most, with every node on the way full. */
 #define YBD_UMAP_CHANGE_NODES	8
 

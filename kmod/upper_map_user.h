@@ -6,6 +6,7 @@
 #ifndef YBD_UPPER_MAP_USER_H
 #define YBD_UPPER_MAP_USER_H
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,24 +20,30 @@ typedef uint64_t u64;
 
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
+#define BIT(n)			(1UL << (n))
+#define BIT_ULL(n)		(1ULL << (n))
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define max(a, b)		((a) > (b) ? (a) : (b))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define U64_MAX			UINT64_MAX
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), v, __ATOMIC_RELAXED)
+#define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
+/* barriers: C11's do what the kernel's do */
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+/* and this one */
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define static_assert		_Static_assert
 #define lockdep_assert_held(l)	((void)(l))
 
 struct rcu_head {
 	void *next[2];
 };
 
-typedef struct {
+struct user_seqcount {
 	u32 sequence;
-} seqcount_t;
+};
+
+#define seqcount_t		struct user_seqcount
 
 #define seqcount_init(s)	((s)->sequence = 0)
 
@@ -44,6 +51,7 @@ static inline u32 read_seqcount_begin(const seqcount_t *s)
 {
 	u32 seq;
 
+	/* pairs with write_seqcount_end() */
 	while ((seq = smp_load_acquire(&s->sequence)) & 1)
 		;
 	return seq;
@@ -63,6 +71,7 @@ static inline void write_seqcount_begin(seqcount_t *s)
 
 static inline void write_seqcount_end(seqcount_t *s)
 {
+	/* pairs with read_seqcount_begin() */
 	smp_store_release(&s->sequence, s->sequence + 1);
 }
 
