@@ -355,15 +355,15 @@ dead_source()
 	dmsetup suspend --nolockfs dead
 	fio --name=dead --output=/tmp/dead.out --filename="/dev/$dead" --direct=1 \
 		--randseed="$seed" --rw=randwrite --bs=512 --size="$size" \
-		--ioengine=libaio --iodepth=$depth --number_ios=$depth &
-	until [ "$(awk '{ print $2 }' "/sys/block/$dead/inflight")" = $depth ]; do
+		--ioengine=libaio --iodepth="$depth" --number_ios="$depth" &
+	until [ "$(awk '{ print $2 }' "/sys/block/$dead/inflight")" = "$depth" ]; do
 		sleep 0.2
 	done
 	make alive --layer file:/tmp/blank --ram 16M
 	dd if=/dev/urandom of="$node" bs=512 count=64 oflag=direct status=none
 	[ "$(counter alive copy_ups)" -gt 0 ] || fail "no copy-up"
 	unmake alive
-	equal "still waiting" "$(awk '{ print $2 }' "/sys/block/$dead/inflight")" $depth
+	equal "still waiting" "$(awk '{ print $2 }' "/sys/block/$dead/inflight")" "$depth"
 	dmsetup resume dead
 	wait $! || { cat /tmp/dead.out; return 1; }
 	unmake dead
