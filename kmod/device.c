@@ -455,7 +455,7 @@ static int device_remove_disk(struct ybd_device *dev, struct netlink_ext_ack *ex
 		return 0;
 	}
 	refcount_inc(&dev->ref);
-	queue_work(ybd_wq, &dev->detach_work);
+	queue_work(ybd_wait_wq, &dev->detach_work);
 	left = wait_for_completion_killable_timeout(&dev->detached,
 						    DETACH_SECONDS * HZ);
 	if (left > 0)

@@ -15,6 +15,7 @@
 #include "ybd.h"
 
 struct workqueue_struct *ybd_wq;
+struct workqueue_struct *ybd_wait_wq;
 
 static int __init ybd_init(void)
 {
@@ -23,9 +24,13 @@ static int __init ybd_init(void)
 	ybd_wq = alloc_workqueue("ybd", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!ybd_wq)
 		return -ENOMEM;
+	ret = -ENOMEM;
+	ybd_wait_wq = alloc_workqueue("ybd_wait", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	if (!ybd_wait_wq)
+		goto err_wq;
 	ret = ybd_ram_init();
 	if (ret)
-		goto err_wq;
+		goto err_wait_wq;
 	ret = ybd_slow_init();
 	if (ret)
 		goto err_ram;
@@ -49,6 +54,8 @@ err_slow:
 	ybd_slow_exit();
 err_ram:
 	ybd_ram_exit();
+err_wait_wq:
+	destroy_workqueue(ybd_wait_wq);
 err_wq:
 	destroy_workqueue(ybd_wq);
 	return ret;
@@ -61,6 +68,7 @@ static void __exit ybd_exit(void)
 	ybd_io_exit();
 	ybd_slow_exit();
 	ybd_ram_exit();
+	destroy_workqueue(ybd_wait_wq);
 	destroy_workqueue(ybd_wq);
 }
 

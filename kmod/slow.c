@@ -2,9 +2,9 @@
 /*
  * I/O that has to read the image first: reads of less than a logical block of
  * the source, and writes of less than a block. Each is a work item that runs
- * once per read and never waits for one: a source that does not answer holds
- * memory, but no worker that the I/O of others needs. The bio is hooked, so the
- * device stays.
+ * once per read and does not wait for it to end, nor for memory that another
+ * item would have to give back. It can wait in submit_bio(), for a tag of the
+ * source or for a cgroup's share of it. The bio is hooked, so the device stays.
  */
 #include <linux/bio.h>
 #include <linux/mempool.h>
@@ -30,7 +30,8 @@
  * @phys: of a bounce, sector on @source
  * @iter: of a copy-up, the part of @bio to be written
  * @done: of a copy-up, sectors of the block that are in @page
- * @page: what is read goes here; NULL before the first run of @work
+ * @page: what is read goes here
+ * @reading: @read was submitted; the next run of @work is for its end
  * @read: from a source, under way between two runs of @work
  * @vec: of @read
  */
@@ -43,6 +44,7 @@ struct slow_io {
 	struct bvec_iter	iter;
 	unsigned int		done;
 	struct page		*page;
+	bool			reading;
 	struct bio		read;
 	struct bio_vec		vec;
 };
@@ -68,24 +70,25 @@ static void slow_read(struct slow_io *slow, struct ybd_source *source, sector_t 
 {
 	struct bio *bio = &slow->read;
 
-	bio_init(bio, source->b.bdev, &slow->vec, 1, REQ_OP_READ);
+	/* For whom it is matters to those who hold back a cgroup's I/O. */
+	bio_init(bio, source->b.bdev, &slow->vec, 1, REQ_OP_READ |
+		 (slow->bio->bi_opf & (REQ_META | REQ_PRIO | REQ_SWAP)));
 	bio_clone_blkg_association(bio, slow->bio);
 	bio->bi_ioprio = slow->bio->bi_ioprio;
 	bio->bi_iter.bi_sector = phys;
 	bio->bi_private = slow;
 	bio->bi_end_io = slow_read_endio;
 	__bio_add_page(bio, slow->page, nr << SECTOR_SHIFT, offset);
+	slow->reading = true;
 	submit_bio(bio);
 }
 
-/* Is this a run after a read? Its end then; a page for it at the first one. */
+/* Is this a run after a read? Its end then. */
 static bool slow_was_read(struct slow_io *slow, blk_status_t *status)
 {
 	*status = BLK_STS_OK;
-	if (!slow->page) {
-		slow->page = mempool_alloc(&slow_page_pool, GFP_NOIO);
+	if (!slow->reading)
 		return false;
-	}
 	*status = slow->read.bi_status;
 	bio_uninit(&slow->read);
 	return true;
@@ -102,14 +105,20 @@ static void slow_end(struct slow_io *slow, blk_status_t status)
 	bio_endio(bio);
 }
 
-static void slow_queue(struct ybd_device *dev, struct bio *bio, struct slow_io *slow,
-		       work_func_t fn)
+/*
+ * The reserves are waited for here, where nobody needs what the caller holds:
+ * items of the workqueue that waited for each other would do so for ever.
+ */
+static struct slow_io *slow_alloc(struct ybd_device *dev, struct bio *bio, work_func_t fn)
 {
+	struct slow_io *slow = mempool_alloc(&slow_pool, GFP_NOIO);
+
+	slow->page = mempool_alloc(&slow_page_pool, GFP_NOIO);
+	slow->reading = false;
 	slow->dev = dev;
 	slow->bio = bio;
-	slow->page = NULL;
 	INIT_WORK(&slow->work, fn);
-	queue_work(ybd_wq, &slow->work);
+	return slow;
 }
 
 static void bounce_work(struct work_struct *work)
@@ -147,12 +156,12 @@ static void bounce_work(struct work_struct *work)
 void ybd_slow_bounce(struct ybd_device *dev, struct ybd_source *source,
 		     sector_t phys, struct bio *bio)
 {
-	struct slow_io *slow = mempool_alloc(&slow_pool, GFP_NOIO);
+	struct slow_io *slow = slow_alloc(dev, bio, bounce_work);
 
 	ybd_stat_inc(dev->pcpu, YBD_STAT_BOUNCES);
 	slow->source = source;
 	slow->phys = phys;
-	slow_queue(dev, bio, slow, bounce_work);
+	queue_work(ybd_wq, &slow->work);
 }
 
 /*
@@ -206,7 +215,7 @@ static void copy_up_work(struct work_struct *work)
  */
 void ybd_slow_copy_up(struct ybd_device *dev, struct bio *bio, unsigned int len)
 {
-	struct slow_io *slow = mempool_alloc(&slow_pool, GFP_NOIO);
+	struct slow_io *slow = slow_alloc(dev, bio, copy_up_work);
 
 	trace_ybd_copy_up(disk_devt(dev->disk), bio->bi_iter.bi_sector,
 			  len >> SECTOR_SHIFT);
@@ -216,7 +225,7 @@ void ybd_slow_copy_up(struct ybd_device *dev, struct bio *bio, unsigned int len)
 	slow->done = 0;
 	bio_inc_remaining(bio);
 	bio_advance(bio, len);
-	slow_queue(dev, bio, slow, copy_up_work);
+	queue_work(ybd_wq, &slow->work);
 }
 
 /* Caches and reserves. */

@@ -46,8 +46,11 @@ extern struct mutex ybd_registry_lock;
 /* Raised with each change of the registry, for dumps; ybd_registry_lock. */
 extern unsigned int ybd_registry_generation;
 
-/* For work that may not be done where it arises; WQ_MEM_RECLAIM. */
+/* For I/O that may not be done where it arises; WQ_MEM_RECLAIM. */
 extern struct workqueue_struct *ybd_wq;
+
+/* For what waits for I/O to end, which can need ybd_wq. */
+extern struct workqueue_struct *ybd_wait_wq;
 
 /* NL_SET_ERR_MSG() for a string that is a literal elsewhere. */
 static inline void ybd_extack_set(struct netlink_ext_ack *extack, const char *literal)
