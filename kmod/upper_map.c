@@ -20,13 +20,14 @@
 
 #include "upper_map.h"
 
+/* The test makes nodes small, to see every split and every merge. */
+#ifndef NODE_BYTES
 #define NODE_BYTES	1024
+#define LEVELS		8
+#endif
 #define NODE_HEAD	24
 #define LEAF_MAX	((NODE_BYTES - NODE_HEAD) / 12)
 #define INNER_MAX	((NODE_BYTES - NODE_HEAD) / 16)
-/* Enough for 2^34 runs in nodes that are half full. */
-#define LEVELS		8
-
 /* One run: 34 bits of start and of phys, 27 of length, and the kind. */
 struct packed_run {
 	u32	start_lo;
@@ -339,7 +340,11 @@ static void inner_put(struct ybd_umap_node *node, unsigned int at, u64 key,
 		      struct ybd_umap_node *child)
 {
 	WRITE_ONCE(node->key[at], key);
-	WRITE_ONCE(node->child[at], child);
+	/*
+	 * Pairs with the dependent loads of find_leaf(): readers may count this
+	 * slot already, so that set_nr() comes too late for what is in the child.
+	 */
+	smp_store_release(&node->child[at], child);
 }
 
 /* There is room for it. */
@@ -460,7 +465,8 @@ static void leaf_move_left(struct ybd_umap_node *leaf, struct ybd_umap_node *lef
 	set_nr(leaf, leaf->nr - nr);
 }
 
-#define LEAF_SLACK	(LEAF_MAX / 8)
+#define LEAF_SLACK	(LEAF_MAX / 8 + 2)
+#define LEAF_MERGED	(LEAF_MAX - 2 * LEAF_SLACK)
 
 /* Even out a full leaf with a neighbour that has room. */
 static bool leaf_share(struct umap_path *path)
@@ -491,7 +497,8 @@ static bool leaf_share(struct umap_path *path)
 static void leaf_remove(struct ybd_umap *map, struct umap_path *path, unsigned int at,
 			unsigned int nr)
 {
-	struct ybd_umap_node *leaf = path->node[0], *other;
+	struct ybd_umap_node *leaf = path->node[0], *parent, *other;
+	unsigned int slot;
 
 	memmove(&leaf->run[at], &leaf->run[at + nr], (leaf->nr - at - nr) * sizeof(*leaf->run));
 	set_nr(leaf, leaf->nr - nr);
@@ -500,12 +507,21 @@ static void leaf_remove(struct ybd_umap *map, struct umap_path *path, unsigned i
 		path_remove(map, path);
 		return;
 	}
-	if (leaf->nr > LEAF_MAX / 4 || path->height < 2 || !path->slot[1])
+	if (leaf->nr > LEAF_MAX / 4 || path->height < 2)
 		return;
-	/* Few: to the left one, if that leaves it some room. */
-	other = path->node[1]->child[path->slot[1] - 1];
-	if (other->nr + leaf->nr <= LEAF_MAX - 2 * LEAF_SLACK) {
+	/* Few are left: to a neighbour, if that leaves it some room. */
+	parent = path->node[1];
+	slot = path->slot[1];
+	other = slot ? parent->child[slot - 1] : NULL;
+	if (other && other->nr + leaf->nr <= LEAF_MERGED) {
 		leaf_move_left(leaf, other, leaf->nr);
+		path_remove(map, path);
+		return;
+	}
+	other = slot + 1 < parent->nr ? parent->child[slot + 1] : NULL;
+	if (other && other->nr + leaf->nr <= LEAF_MERGED) {
+		leaf_move_right(leaf, other, leaf->nr);
+		WRITE_ONCE(parent->key[slot + 1], run_start(&other->run[0]));
 		path_remove(map, path);
 	}
 }
@@ -587,24 +603,24 @@ static void gone_part(struct ybd_umap *map, const struct packed_run *r, u64 skip
 }
 
 /*
- * Clear [start, end) in the leaf of the path. Return: true when nothing behind
- * it can be left of that.
+ * Clear [start, end) in the leaf of the path. What is cut off behind it is not
+ * put back but handed out in @rest, which has no length otherwise. Return: true
+ * when nothing behind the leaf can be left of the range.
  */
 static bool leaf_clear(struct ybd_umap *map, struct umap_path *path, u64 start, u64 end,
-		       ybd_umap_gone_t gone, void *ctx)
+		       ybd_umap_gone_t gone, void *ctx, struct packed_run *rest)
 {
 	struct ybd_umap_node *leaf = path->node[0];
 	unsigned int i = leaf_find(leaf, leaf->nr, start), j;
-	struct packed_run *r = &leaf->run[i], rest;
+	struct packed_run *r = &leaf->run[i];
 	u64 skip;
 
 	if (i < leaf->nr && run_start(r) < start) {
 		skip = start - run_start(r);
 		gone_part(map, r, skip, min(run_end(r), end) - start, gone, ctx);
 		if (run_end(r) > end) {
-			rest = run_part(r, end - run_start(r), run_end(r) - end);
+			*rest = run_part(r, end - run_start(r), run_end(r) - end);
 			*r = run_part(r, 0, skip);
-			umap_add(map, rest);
 			return true;
 		}
 		*r = run_part(r, 0, skip);
@@ -629,8 +645,10 @@ static bool leaf_clear(struct ybd_umap *map, struct umap_path *path, u64 start, 
 	return false;
 }
 
-static void umap_clear(struct ybd_umap *map, u64 start, u64 end, ybd_umap_gone_t gone, void *ctx)
+static struct packed_run umap_clear(struct ybd_umap *map, u64 start, u64 end,
+				    ybd_umap_gone_t gone, void *ctx)
 {
+	struct packed_run rest = { 0 };
 	struct umap_path path;
 	u64 *limit, next;
 
@@ -638,10 +656,11 @@ static void umap_clear(struct ybd_umap *map, u64 start, u64 end, ybd_umap_gone_t
 		path_find(map, start, &path);
 		limit = path_limit(&path);
 		next = limit ? *limit : U64_MAX;
-		if (leaf_clear(map, &path, start, end, gone, ctx))
-			return;
+		if (leaf_clear(map, &path, start, end, gone, ctx, &rest))
+			break;
 		start = next;
 	}
+	return rest;
 }
 
 /**
@@ -657,8 +676,10 @@ static void umap_clear(struct ybd_umap *map, u64 start, u64 end, ybd_umap_gone_t
 void ybd_umap_set(struct ybd_umap *map, const struct ybd_umap_run *run,
 		  ybd_umap_gone_t gone, void *ctx)
 {
+	struct packed_run rest;
+
 	write_seqcount_begin(&map->seq);
-	umap_clear(map, run->start, run->start + run->nr, gone, ctx);
+	rest = umap_clear(map, run->start, run->start + run->nr, gone, ctx);
 	if (run->kind == YBD_UMAP_DATA)
 		map->nr_data += run->nr;
 	if (run->kind != YBD_UMAP_NONE) {
@@ -666,6 +687,12 @@ void ybd_umap_set(struct ybd_umap *map, const struct ybd_umap_run *run,
 
 		umap_add(map, run_pack(run->start, run->nr, zero, zero ? 0 : run->phys));
 	}
+	/*
+	 * Last: it goes behind the run, so if that has split the leaf, there is
+	 * room. The other way round both could split all nodes up to the root.
+	 */
+	if (run_len(&rest))
+		umap_add(map, rest);
 	write_seqcount_end(&map->seq);
 }
 

@@ -25,9 +25,11 @@
 /* Blocks are of 4096 bytes; a device and a pool have at most 64 TiB. */
 #define YBD_UMAP_BLOCKS_MAX	BIT_ULL(34)
 /* Most blocks in one call that changes the map: it bounds the time it takes. */
-#define YBD_UMAP_CHANGE_MAX	BIT(15)
-/* What one change can need at most, with every node on the way full. */
-#define YBD_UMAP_CHANGE_NODES	8
+#define YBD_UMAP_CHANGE_MAX	2048U
+/* What one change can need at most: a split on each level, and a new root. */
+#ifndef YBD_UMAP_CHANGE_NODES
+#define YBD_UMAP_CHANGE_NODES	9
+#endif
 
 enum ybd_umap_kind {
 	YBD_UMAP_NONE,		/* the image has it */

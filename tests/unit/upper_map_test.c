@@ -6,6 +6,9 @@
  * beside a writer.
  *
  *   upper_map_test [SEED [CHANGES]]
+ *
+ * It is built a second time with nodes of a few entries (NODE_BYTES), so that
+ * there are many levels and every change splits or merges something.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -255,13 +258,57 @@ static void test_random(u64 base, u64 longest, unsigned int changes)
 	ktap_done("random changes of up to %" PRIu64 " blocks from block %" PRIu64, longest, base);
 }
 
-/* -------- how much memory -------- */
+/* -------- how many nodes a change takes -------- */
+
+#ifdef NODE_BYTES
+#define FULL_RUNS	(5 * 4 * 4 * 4)		/* of four levels */
+#define FULL_LEVELS	4
+#else
+#define FULL_RUNS	(83 * 62 * 62)
+#define FULL_LEVELS	3
+#endif
+
+static void ignore_gone(void *ctx, u64 phys, u64 nr)
+{
+	(void)ctx;
+	(void)phys;
+	(void)nr;
+}
 
 static void nothing_gone(void *ctx, u64 phys, u64 nr)
 {
 	(void)ctx;
 	ktap_fail("%" PRIu64 "+%" PRIu64 " are gone", phys, nr);
 }
+
+/* Put runs in order, so that all nodes are full, and cut the last one in two. */
+static void test_full(void)
+{
+	struct ybd_umap_run run = { YBD_UMAP_ZERO, 0, 3, 0 };
+	struct ybd_umap map;
+	u32 spare;
+	u64 i;
+
+	ybd_umap_init(&map);
+	for (i = 0; i < FULL_RUNS; i++) {
+		fill_spares(&map);
+		run.start = 4 * i;
+		ybd_umap_set(&map, &run, ignore_gone, NULL);
+	}
+	fill_spares(&map);
+	spare = map.nr_spare;
+	run = (struct ybd_umap_run){ YBD_UMAP_DATA, run.start + 1, 1, 77 };
+	ybd_umap_set(&map, &run, ignore_gone, NULL);
+	ktap_check(map.nr_runs == FULL_RUNS + 2, "%" PRIu64 " runs", map.nr_runs);
+	ktap_check(spare - map.nr_spare <= FULL_LEVELS + 1, "it took %u nodes, expected %u at most",
+		   spare - map.nr_spare, FULL_LEVELS + 1);
+	end(&map);
+	ktap_done("a change of a full map takes a node for each level and a root");
+}
+
+/* -------- how much memory -------- */
+
+#ifndef NODE_BYTES
 
 /* Map every second block of @nr, in an order that @step makes. */
 static double bytes_per_run(u64 nr, u64 step)
@@ -280,13 +327,6 @@ static double bytes_per_run(u64 nr, u64 step)
 	bytes = (double)ybd_umap_bytes(&map) / nr;
 	end(&map);
 	return bytes;
-}
-
-static void ignore_gone(void *ctx, u64 phys, u64 nr)
-{
-	(void)ctx;
-	(void)phys;
-	(void)nr;
 }
 
 /* Map every second block, then drop all but one of twenty. */
@@ -342,6 +382,7 @@ static void test_memory(void)
 	end(&map);
 	ktap_done("memory: scattered, in order, backwards, few left, sequential");
 }
+#endif
 
 /* -------- limits of the packing -------- */
 
@@ -368,7 +409,7 @@ static void test_limits(void)
 			   run.phys == runs[i].phys, "run %u", i);
 	}
 	/* zeroes behind zeroes: one run, until its length does not fit */
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < 70000; i++) {
 		fill_spares(&map);
 		run = (struct ybd_umap_run){ YBD_UMAP_ZERO, (1ULL << 32) +
 			(u64)i * YBD_UMAP_CHANGE_MAX, YBD_UMAP_CHANGE_MAX, 0 };
@@ -443,12 +484,17 @@ int main(int argc, char **argv)
 
 	printf("# seed %" PRIu64 "\n", seed);
 	rng_state = seed;
+#ifdef NODE_BYTES
 	ktap_plan(7);
+#else
+	ktap_plan(8);
+	test_memory();
+#endif
+	test_full();
 	test_random(0, 4, changes);
 	test_random(0, 400, changes);
-	test_random(0, 20000, changes / 4);
+	test_random(0, YBD_UMAP_CHANGE_MAX, changes / 2);
 	test_random(FAR, 50, changes);
-	test_memory();
 	test_limits();
 	test_readers(2 * changes);
 	return ktap_exit();
