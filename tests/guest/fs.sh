@@ -328,7 +328,8 @@ cgroup_charge()
 	[ "$(counter mem no_memory)" -gt 0 ] || fail "not counted"
 	equal "no_space" "$(counter mem no_space)" 0
 	equal "killed" "$(awk '$1 == "oom_kill" { print $2 }' "$cg"/memory.events)" 0
-	refused dd if=/dev/urandom of="$node" bs=64k count=640 conv=fsync
+	# each page beyond it costs several rounds of reclaim: not too many
+	refused dd if=/dev/urandom of="$node" bs=64k count=416 conv=fsync
 	blkdiscard -f "$node"
 	head -c 8M /dev/urandom >/tmp/data
 	dd if=/tmp/data of="$node" bs=64k oflag=direct status=none
