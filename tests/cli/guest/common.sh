@@ -51,14 +51,15 @@ soon()
 	return 1
 }
 
-# json FILTER COMMAND...: valid JSON of which jq makes a true value
+# json FILTER COMMAND...: valid JSON of which jq makes true values only
 json()
 {
-	local filter=$1
+	local filter=$1 out
 	shift
 
-	"$@" --json >"$T/json"
-	jq -e "$filter" "$T/json" >/dev/null || { echo "$*: not: $filter"; cat "$T/json"; return 1; }
+	# in a pipe: both take their time to start
+	out=$("$@" --json | jq "if [$filter] | length > 0 and all then true else . end")
+	[ "$out" = true ] || { echo "$*: not: $filter"; echo "$out"; return 1; }
 }
 
 stat_of()
