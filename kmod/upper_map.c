@@ -12,6 +12,7 @@
  * when they come in order.
  */
 #ifdef __KERNEL__
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -28,6 +29,7 @@
 #define NODE_HEAD	24
 #define LEAF_MAX	((NODE_BYTES - NODE_HEAD) / 12)
 #define INNER_MAX	((NODE_BYTES - NODE_HEAD) / 16)
+
 /* One run: 34 bits of start and of phys, 27 of length, and the kind. */
 struct packed_run {
 	u32	start_lo;
@@ -663,6 +665,17 @@ static struct packed_run umap_clear(struct ybd_umap *map, u64 start, u64 end,
 	return rest;
 }
 
+/*
+ * Inner nodes are only ever taken away when they are empty, so nothing but this
+ * bounds the height. Eight levels hold 2^34 runs even in nodes half full.
+ */
+static bool umap_is_full(const struct ybd_umap *map)
+{
+	const struct ybd_umap_node *root = map->root;
+
+	return root && root->level == LEVELS - 1 && root->nr == INNER_MAX;
+}
+
 /**
  * ybd_umap_set - what these blocks are from now on
  * @map: the map, with at least YBD_UMAP_CHANGE_NODES spare nodes
@@ -671,13 +684,18 @@ static struct packed_run umap_clear(struct ybd_umap *map, u64 start, u64 end,
  * @ctx: for @gone
  *
  * Under the lock of the writers, with interrupts off if one takes it in an
- * interrupt. Does not sleep.
+ * interrupt. Does not sleep. Return: 0; -ENOMEM with too few spare nodes, or
+ * -EFBIG when the tree can have no further level, and nothing has changed.
  */
-void ybd_umap_set(struct ybd_umap *map, const struct ybd_umap_run *run,
-		  ybd_umap_gone_t gone, void *ctx)
+int ybd_umap_set(struct ybd_umap *map, const struct ybd_umap_run *run,
+		 ybd_umap_gone_t gone, void *ctx)
 {
 	struct packed_run rest;
 
+	if (unlikely(map->nr_spare < YBD_UMAP_CHANGE_NODES))
+		return -ENOMEM;
+	if (unlikely(umap_is_full(map)))
+		return -EFBIG;
 	write_seqcount_begin(&map->seq);
 	rest = umap_clear(map, run->start, run->start + run->nr, gone, ctx);
 	if (run->kind == YBD_UMAP_DATA)
@@ -694,6 +712,7 @@ void ybd_umap_set(struct ybd_umap *map, const struct ybd_umap_run *run,
 	if (run_len(&rest))
 		umap_add(map, rest);
 	write_seqcount_end(&map->seq);
+	return 0;
 }
 
 /**

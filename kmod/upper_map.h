@@ -4,7 +4,8 @@
  * somewhere in the pool. Everything else is as the image has it.
  *
  * A B+tree with nodes of 1 KiB and 12 bytes per run. One writer at a time, who
- * holds a lock of the caller's; readers take none. They walk below RCU and try
+ * holds a spinlock of the caller's (a raw one where others can be preempted, for
+ * readers wait until the writer is done); readers take none. They walk below RCU and try
  * again when the sequence count says that a writer was there: a walk through a
  * tree that changes may find nonsense, but never leaves it.
  *
@@ -93,8 +94,8 @@ void ybd_umap_give(struct ybd_umap *map, struct ybd_umap_node *node);
 void ybd_umap_lookup(const struct ybd_umap *map, u64 start, u64 nr,
 		     struct ybd_umap_run *run);
 bool ybd_umap_next(const struct ybd_umap *map, u64 start, struct ybd_umap_run *run);
-void ybd_umap_set(struct ybd_umap *map, const struct ybd_umap_run *run,
-		  ybd_umap_gone_t gone, void *ctx);
+int ybd_umap_set(struct ybd_umap *map, const struct ybd_umap_run *run,
+		 ybd_umap_gone_t gone, void *ctx);
 
 /* Bytes of memory of the map. */
 u64 ybd_umap_bytes(const struct ybd_umap *map);

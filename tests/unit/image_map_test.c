@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "ktap.h"
+#include "rng.h"
 #include "../../kmod/image_map.h"
 
 #define MAX_SOURCES	255
@@ -26,22 +27,6 @@ struct input {
 	u64 source_size[MAX_SOURCES];
 	u32 nr_sources;
 };
-
-static u64 rng_state;
-
-static u64 rnd(void)
-{
-	u64 z = (rng_state += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
-static u64 below(u64 n)
-{
-	return n ? rnd() % n : 0;
-}
 
 /* -------- the model -------- */
 

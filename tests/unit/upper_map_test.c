@@ -17,27 +17,12 @@
 #include <time.h>
 
 #include "ktap.h"
+#include "rng.h"
 #include "../../kmod/upper_map.h"
 
 #define BLOCKS		60000
 #define PHYS		(4 * BLOCKS)
 #define FAR		(YBD_UMAP_BLOCKS_MAX - BLOCKS)
-
-static u64 rng_state;
-
-static u64 rnd(void)
-{
-	u64 z = (rng_state += 0x9e3779b97f4a7c15ULL);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
-static u64 below(u64 n)
-{
-	return rnd() % n;
-}
 
 /* -------- nodes -------- */
 
@@ -72,6 +57,15 @@ static void drain_limbo(void)
 {
 	while (nr_limbo)
 		free(limbo[--nr_limbo]);
+}
+
+static void must_set(struct ybd_umap *map, const struct ybd_umap_run *run,
+		     ybd_umap_gone_t gone)
+{
+	int rc = ybd_umap_set(map, run, gone, NULL);
+
+	if (rc)
+		ktap_fail("set of %" PRIu64 "+%" PRIu64 ": %d", run->start, run->nr, rc);
 }
 
 static void fill_spares(struct ybd_umap *map)
@@ -140,7 +134,7 @@ static void change(struct ybd_umap *map, struct ybd_umap_run run)
 			model.used[run.phys + i] = 1;
 		model.data += run.nr;
 	}
-	ybd_umap_set(map, &run, on_gone, NULL);
+	must_set(map, &run, on_gone);
 	for (i = 0; i < run.nr; i++)
 		model.at[run.start - model.base + i] =
 			run.kind == YBD_UMAP_NONE ? M_NONE :
@@ -293,17 +287,39 @@ static void test_full(void)
 	for (i = 0; i < FULL_RUNS; i++) {
 		fill_spares(&map);
 		run.start = 4 * i;
-		ybd_umap_set(&map, &run, ignore_gone, NULL);
+		must_set(&map, &run, ignore_gone);
 	}
 	fill_spares(&map);
 	spare = map.nr_spare;
 	run = (struct ybd_umap_run){ YBD_UMAP_DATA, run.start + 1, 1, 77 };
-	ybd_umap_set(&map, &run, ignore_gone, NULL);
+	must_set(&map, &run, ignore_gone);
 	ktap_check(map.nr_runs == FULL_RUNS + 2, "%" PRIu64 " runs", map.nr_runs);
 	ktap_check(spare - map.nr_spare <= FULL_LEVELS + 1, "it took %u nodes, expected %u at most",
 		   spare - map.nr_spare, FULL_LEVELS + 1);
 	end(&map);
 	ktap_done("a change of a full map takes a node for each level and a root");
+}
+
+/* Without enough spare nodes nothing changes. */
+static void test_no_spares(void)
+{
+	struct ybd_umap_run run = { YBD_UMAP_DATA, 5, 1, 7 }, found;
+	struct ybd_umap map;
+	int rc;
+
+	ybd_umap_init(&map);
+	while (map.nr_spare < YBD_UMAP_CHANGE_NODES - 1)
+		ybd_umap_give(&map, ybd_umap_node_alloc(0));
+	rc = ybd_umap_set(&map, &run, nothing_gone, NULL);
+	ybd_umap_lookup(&map, 5, 1, &found);
+	ktap_check(rc == -ENOMEM && !map.nr_runs && found.kind == YBD_UMAP_NONE,
+		   "one node too few: %d, %" PRIu64 " runs", rc, map.nr_runs);
+	fill_spares(&map);
+	must_set(&map, &run, nothing_gone);
+	ybd_umap_lookup(&map, 5, 1, &found);
+	ktap_check(found.kind == YBD_UMAP_DATA && found.phys == 7, "kind %d", found.kind);
+	end(&map);
+	ktap_done("no change without enough spare nodes");
 }
 
 /* -------- how much memory -------- */
@@ -320,8 +336,8 @@ static double bytes_per_run(u64 nr, u64 step)
 	ybd_umap_init(&map);
 	for (i = 0; i < nr; i++) {
 		fill_spares(&map);
-		ybd_umap_set(&map, &(struct ybd_umap_run){ YBD_UMAP_DATA,
-			     i * step % nr * 2, 1, i }, nothing_gone, NULL);
+		must_set(&map, &(struct ybd_umap_run){ YBD_UMAP_DATA,
+			     i * step % nr * 2, 1, i }, nothing_gone);
 	}
 	ktap_check(map.nr_runs == nr, "%" PRIu64 " runs", map.nr_runs);
 	bytes = (double)ybd_umap_bytes(&map) / nr;
@@ -343,8 +359,8 @@ static double bytes_per_run_left(void)
 
 		fill_spares(&map);
 		if (!drop || n % 20)
-			ybd_umap_set(&map, &(struct ybd_umap_run){ drop ? YBD_UMAP_NONE :
-				     YBD_UMAP_DATA, n * 2, 1, n }, ignore_gone, NULL);
+			must_set(&map, &(struct ybd_umap_run){ drop ? YBD_UMAP_NONE :
+				     YBD_UMAP_DATA, n * 2, 1, n }, ignore_gone);
 	}
 	bytes = (double)ybd_umap_bytes(&map) / map.nr_runs;
 	end(&map);
@@ -375,8 +391,8 @@ static void test_memory(void)
 	ybd_umap_init(&map);
 	for (i = 0; i < 1 << 18; i++) {
 		fill_spares(&map);
-		ybd_umap_set(&map, &(struct ybd_umap_run){ YBD_UMAP_DATA, i, 1, i + 77 },
-			     nothing_gone, NULL);
+		must_set(&map, &(struct ybd_umap_run){ YBD_UMAP_DATA, i, 1, i + 77 },
+			     nothing_gone);
 	}
 	ktap_check(map.nr_runs == 1, "sequential: %" PRIu64 " runs", map.nr_runs);
 	end(&map);
@@ -401,7 +417,7 @@ static void test_limits(void)
 	ybd_umap_init(&map);
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
 		fill_spares(&map);
-		ybd_umap_set(&map, &runs[i], nothing_gone, NULL);
+		must_set(&map, &runs[i], nothing_gone);
 	}
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
 		ybd_umap_lookup(&map, runs[i].start, U64_MAX, &run);
@@ -413,7 +429,7 @@ static void test_limits(void)
 		fill_spares(&map);
 		run = (struct ybd_umap_run){ YBD_UMAP_ZERO, (1ULL << 32) +
 			(u64)i * YBD_UMAP_CHANGE_MAX, YBD_UMAP_CHANGE_MAX, 0 };
-		ybd_umap_set(&map, &run, nothing_gone, NULL);
+		must_set(&map, &run, nothing_gone);
 	}
 	ktap_check(map.nr_runs == 3 + 2, "%" PRIu64 " runs of zeroes and others", map.nr_runs);
 	end(&map);
@@ -462,9 +478,9 @@ static void test_readers(unsigned int changes)
 		if (nr > BLOCKS - start)
 			nr = BLOCKS - start;
 		fill_spares(&shared);
-		ybd_umap_set(&shared, &(struct ybd_umap_run){ below(5) ? YBD_UMAP_DATA :
+		must_set(&shared, &(struct ybd_umap_run){ below(5) ? YBD_UMAP_DATA :
 			     below(2), start, nr, start + below(4) * BLOCKS },
-			     ignore_gone, NULL);
+			     ignore_gone);
 	}
 	stop = true;
 	for (i = 0; i < ARRAY_SIZE(id); i++) {
@@ -485,12 +501,13 @@ int main(int argc, char **argv)
 	printf("# seed %" PRIu64 "\n", seed);
 	rng_state = seed;
 #ifdef NODE_BYTES
-	ktap_plan(7);
-#else
 	ktap_plan(8);
+#else
+	ktap_plan(9);
 	test_memory();
 #endif
 	test_full();
+	test_no_spares();
 	test_random(0, 4, changes);
 	test_random(0, 400, changes);
 	test_random(0, YBD_UMAP_CHANGE_MAX, changes / 2);

@@ -57,19 +57,6 @@ static int write_tables(struct pool_io *io, const struct pool_info *info)
 	return rc ? rc : pool_io_flush(io);
 }
 
-static int write_super(struct pool_io *io, const struct pool_info *info, u64 at)
-{
-	void *b = pool_io_alloc(1);
-	int rc;
-
-	if (!b)
-		return -ENOMEM;
-	pool_super_encode(info, at, b);
-	rc = pool_io_write(io, at, b, 1, true);
-	free(b);
-	return rc;
-}
-
 int pool_create(struct pool_io *io, const struct pool_layout *layout, const u8 uuid[16],
 		const char *name, struct ybd_error *err)
 {
@@ -89,9 +76,9 @@ int pool_create(struct pool_io *io, const struct pool_layout *layout, const u8 u
 	if (!rc)
 		rc = write_tables(io, &info);
 	if (!rc)
-		rc = write_super(io, &info, YBD_FMT_SUPER_BACKUP_BLOCK);
+		rc = pool_super_write(io, &info, YBD_FMT_SUPER_BACKUP_BLOCK);
 	if (!rc)
-		rc = write_super(io, &info, YBD_FMT_SUPER_BLOCK);
+		rc = pool_super_write(io, &info, YBD_FMT_SUPER_BLOCK);
 	return rc ? ybd_error_sys(err, rc, "writing") : 0;
 }
 
@@ -132,9 +119,9 @@ int pool_grow(struct pool_io *io, u64 nr_blocks, struct pool_info *out, struct y
 				     (unsigned long long)io->nr_blocks << YBD_FMT_BLOCK_SHIFT);
 	out->layout = layout;
 	out->seq++;
-	rc = write_super(io, out, YBD_FMT_SUPER_BLOCK);
+	rc = pool_super_write(io, out, YBD_FMT_SUPER_BLOCK);
 	if (!rc)
-		rc = write_super(io, out, YBD_FMT_SUPER_BACKUP_BLOCK);
+		rc = pool_super_write(io, out, YBD_FMT_SUPER_BACKUP_BLOCK);
 	return rc ? ybd_error_sys(err, rc, "writing") : 0;
 }
 

@@ -59,8 +59,8 @@ int pool_scan(struct pool *p, u64 first, u64 nr, u32 step,
 /* The superblock in @b into @info; @blocks: size of the device. 0 or why not. */
 int pool_super_decode(const void *b, u64 at, u64 blocks, struct pool_info *info,
 		      struct ybd_error *err);
-/* @info as a block at @at. */
-void pool_super_encode(const struct pool_info *info, u64 at, void *b);
+/* Write @info to @at, the superblock's place or the backup's; durable with the answer. */
+int pool_super_write(struct pool_io *io, const struct pool_info *info, u64 at);
 /* Both, for pool_check(): what is wrong goes into the report. */
 int pool_super_check(struct pool *p, struct ybd_error *err);
 

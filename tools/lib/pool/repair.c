@@ -18,27 +18,14 @@ static void mark(struct pool *p, enum pool_fix fix)
 			f[i].repaired = true;
 }
 
-static int write_super(struct pool *p, u64 at)
-{
-	void *b = pool_io_alloc(1);
-	int rc;
-
-	if (!b)
-		return -ENOMEM;
-	pool_super_encode(&p->info, at, b);
-	rc = pool_io_write(p->io, at, b, 1, true);
-	free(b);
-	return rc;
-}
-
 static int mend_super(struct pool *p)
 {
 	int rc = 0;
 
 	if (p->super_bad & 1)
-		rc = write_super(p, YBD_FMT_SUPER_BLOCK);
+		rc = pool_super_write(p->io, &p->info, YBD_FMT_SUPER_BLOCK);
 	else if (p->super_bad & 2)
-		rc = write_super(p, YBD_FMT_SUPER_BACKUP_BLOCK);
+		rc = pool_super_write(p->io, &p->info, YBD_FMT_SUPER_BACKUP_BLOCK);
 	if (!rc)
 		mark(p, POOL_FIX_SUPER);
 	return rc;

@@ -95,7 +95,7 @@ int pool_super_decode(const void *b, u64 at, u64 blocks, struct pool_info *info,
 	return rc;
 }
 
-void pool_super_encode(const struct pool_info *info, u64 at, void *b)
+static void super_encode(const struct pool_info *info, u64 at, void *b)
 {
 	const struct pool_layout *l = &info->layout;
 	struct ybd_fmt_super *s = b;
@@ -120,6 +120,19 @@ void pool_super_encode(const struct pool_info *info, u64 at, void *b)
 	s->directory = cpu_to_le64(l->directory);
 	s->data = cpu_to_le64(l->data);
 	pool_seal(s, YBD_FMT_MAGIC_SUPER, info->uuid, pool_no_owner, at, info->seq);
+}
+
+int pool_super_write(struct pool_io *io, const struct pool_info *info, u64 at)
+{
+	void *b = pool_io_alloc(1);
+	int rc;
+
+	if (!b)
+		return -ENOMEM;
+	super_encode(info, at, b);
+	rc = pool_io_write(io, at, b, 1, true);
+	free(b);
+	return rc;
 }
 
 /* Read one of the two. */
