@@ -27,6 +27,7 @@
 #include <unistd.h>
 #include <linux/fs.h>
 
+#include "detach.h"
 #include "nl.h"
 #include "overlay.h"
 #include "util.h"
@@ -135,7 +136,7 @@ static int cmd_create(char **arg)
 
 static int cmd_detach(char **arg)
 {
-	if (ybd_nl_device_detach(connect_module(), arg[0], 0, &err))
+	if (ybd_detach(connect_module(), arg[0], 0, ybd_detach_deadline(), &err))
 		die("detach");
 	return 0;
 }
@@ -208,7 +209,7 @@ static int cmd_drop(char **arg)
 
 	for (i = atoi(arg[0]); i < to; i++) {
 		snprintf(name, sizeof(name), "idle%d", i);
-		if (ybd_nl_device_detach(nl, name, 0, &err))
+		if (ybd_detach(nl, name, 0, ybd_detach_deadline(), &err))
 			die(name);
 	}
 	return 0;
@@ -238,7 +239,7 @@ static unsigned long long destroy(const char *name)
 	unsigned long long start = now();
 	struct ybd_nl *nl = connect_module();
 
-	if (ybd_nl_device_detach(nl, name, 0, &err))
+	if (ybd_detach(nl, name, 0, ybd_detach_deadline(), &err))
 		die("detach");
 	ybd_nl_close(nl);
 	return now() - start;
