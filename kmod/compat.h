@@ -9,32 +9,38 @@
 
 #include <linux/blkdev.h>
 #include <linux/part_stat.h>
+#include <linux/srcu.h>
 
 /* An open, claimed block device. */
 struct ybd_bdev {
 	struct block_device *bdev;
 #ifdef YBD_HAVE_BDEV_FILE_OPEN
 	struct file *file;
+#else
+	fmode_t mode;
 #endif
 };
 
 /**
- * ybd_bdev_open - open and claim a block device for reading
+ * ybd_bdev_open - open and claim a block device
  * @b: filled in
  * @dev: its number
+ * @write: for writing too
  * @holder: who claims it; the same holder may claim again
  *
  * May sleep. Return: 0 or a negative errno.
  */
-static inline int ybd_bdev_open(struct ybd_bdev *b, dev_t dev, void *holder)
+static inline int ybd_bdev_open(struct ybd_bdev *b, dev_t dev, bool write, void *holder)
 {
 #ifdef YBD_HAVE_BDEV_FILE_OPEN
-	b->file = bdev_file_open_by_dev(dev, BLK_OPEN_READ, holder, NULL);
+	b->file = bdev_file_open_by_dev(dev, BLK_OPEN_READ | (write ? BLK_OPEN_WRITE : 0),
+					holder, NULL);
 	if (IS_ERR(b->file))
 		return PTR_ERR(b->file);
 	b->bdev = file_bdev(b->file);
 #else
-	b->bdev = blkdev_get_by_dev(dev, FMODE_READ | FMODE_EXCL, holder);
+	b->mode = FMODE_READ | FMODE_EXCL | (write ? FMODE_WRITE : 0);
+	b->bdev = blkdev_get_by_dev(dev, b->mode, holder);
 	if (IS_ERR(b->bdev))
 		return PTR_ERR(b->bdev);
 #endif
@@ -47,7 +53,7 @@ static inline void ybd_bdev_close(struct ybd_bdev *b)
 #ifdef YBD_HAVE_BDEV_FILE_OPEN
 	bdev_fput(b->file);
 #else
-	blkdev_put(b->bdev, FMODE_READ | FMODE_EXCL);
+	blkdev_put(b->bdev, b->mode);
 #endif
 }
 
@@ -111,10 +117,33 @@ static inline int ybd_link_holder(struct block_device *bdev, struct gendisk *dis
 #endif
 }
 
+/*
+ * A reader of SRCU that leaves in another context than it entered in, maybe an
+ * interrupt.
+ */
+static inline int ybd_srcu_enter(struct srcu_struct *srcu)
+{
+#ifdef YBD_HAVE_SRCU_DOWN_READ
+	return srcu_down_read(srcu);
+#else
+	return __srcu_read_lock(srcu);
+#endif
+}
+
+static inline void ybd_srcu_leave(struct srcu_struct *srcu, int idx)
+{
+#ifdef YBD_HAVE_SRCU_DOWN_READ
+	srcu_up_read(srcu, idx);
+#else
+	__srcu_read_unlock(srcu, idx);
+#endif
+}
+
 /* What a device shows of itself; see ybd_disk_alloc(). */
 struct ybd_limits {
 	unsigned int	logical_block_size;
 	unsigned int	discard_sectors;	/* 0: no discard, no write zeroes */
+	bool		write_cache;		/* takes FLUSH and FUA */
 };
 
 #ifdef YBD_HAVE_QUEUE_LIMITS_FEATURES
@@ -143,6 +172,8 @@ static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
 	/* Caches, spinning and page stability belong to what is written to. */
 	lim.features &= BLK_FEAT_IO_STAT | BLK_FEAT_NOWAIT;
 	lim.flags = 0;
+	if (want->write_cache)
+		lim.features |= BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
 	lim.logical_block_size = want->logical_block_size;
 	lim.physical_block_size = PAGE_SIZE;
 	lim.io_min = PAGE_SIZE;
@@ -207,6 +238,7 @@ static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
 	lim->discard_misaligned = 0;
 	lim->max_secure_erase_sectors = 0;
 	blk_queue_max_write_zeroes_sectors(disk->queue, want->discard_sectors);
+	blk_queue_write_cache(disk->queue, want->write_cache, want->write_cache);
 	blk_queue_flag_set(QUEUE_FLAG_IO_STAT, disk->queue);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, disk->queue);
 	if (nowait)

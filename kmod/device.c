@@ -15,6 +15,7 @@
 #include "image.h"
 #include "io.h"
 #include "source.h"
+#include "upper_pool.h"
 #include "upper_ram.h"
 
 /* See ybd.h for what it protects and its place in the order. */
@@ -128,8 +129,11 @@ static int check_config(const struct ybd_device_config *config,
 		}
 		return 0;
 	default:
-		NL_SET_ERR_MSG(extack, "upper: this module has no pools");
-		return -EOPNOTSUPP;
+		if (!config->pool) {
+			NL_SET_ERR_MSG(extack, "pool-fd: an upper in a pool needs it");
+			return -EINVAL;
+		}
+		return 0;
 	}
 }
 
@@ -297,6 +301,8 @@ static void device_free(struct ybd_device *dev)
 {
 	if (dev->ram)
 		ybd_ram_destroy(dev->ram);
+	if (dev->upper)
+		ybd_upper_free(dev->upper);
 	ybd_image_put(dev->image);
 	free_percpu(dev->pcpu);
 	kfree(dev);
@@ -321,26 +327,44 @@ void ybd_device_put(struct ybd_device *dev)
 	device_free(dev);
 }
 
+static bool device_is_writable(const struct ybd_device *dev)
+{
+	return dev->ram || dev->upper;
+}
+
+/* What the device stands on: the sources, and the pool. */
+static unsigned int device_nr_lowers(const struct ybd_device *dev)
+{
+	return dev->image->nr_sources + !!dev->upper;
+}
+
+static struct block_device *device_lower(const struct ybd_device *dev, unsigned int i)
+{
+	if (i < dev->image->nr_sources)
+		return dev->image->sources[i]->b.bdev;
+	return ybd_upper_bdev(dev->upper);
+}
+
 static struct gendisk *device_alloc_disk(struct ybd_device *dev,
 					 const struct ybd_device_config *config)
 {
 	struct ybd_limits limits = {
 		.logical_block_size = config->logical_block_size,
 		/* A bio counts bytes in 32 bits, and 6.1 does not look. */
-		.discard_sectors = dev->ram ? round_down(UINT_MAX >> SECTOR_SHIFT,
-							 YBD_BLOCK_SECTORS) : 0,
+		.discard_sectors = device_is_writable(dev) ?
+			round_down(UINT_MAX >> SECTOR_SHIFT, YBD_BLOCK_SECTORS) : 0,
+		.write_cache = dev->upper && ybd_upper_is_persistent(dev->upper),
 	};
-	struct ybd_image *image = dev->image;
+	unsigned int i, nr = device_nr_lowers(dev);
 	struct block_device **lowers;
 	struct gendisk *disk;
-	unsigned int i;
 
-	lowers = kcalloc(image->nr_sources, sizeof(*lowers), GFP_KERNEL);
+	lowers = kcalloc(nr, sizeof(*lowers), GFP_KERNEL);
 	if (!lowers)
 		return ERR_PTR(-ENOMEM);
-	for (i = 0; i < image->nr_sources; i++)
-		lowers[i] = image->sources[i]->b.bdev;
-	disk = ybd_disk_alloc(&limits, lowers, image->nr_sources);
+	for (i = 0; i < nr; i++)
+		lowers[i] = device_lower(dev, i);
+	disk = ybd_disk_alloc(&limits, lowers, nr);
 	kfree(lowers);
 	if (IS_ERR(disk))
 		return disk;
@@ -352,7 +376,7 @@ static struct gendisk *device_alloc_disk(struct ybd_device *dev,
 	disk->private_data = dev;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "ybd%u", dev->id);
 	set_capacity(disk, config->size >> SECTOR_SHIFT);
-	set_disk_ro(disk, !dev->ram);
+	set_disk_ro(disk, !device_is_writable(dev));
 	return disk;
 }
 
@@ -364,6 +388,7 @@ static void device_set_fast(struct ybd_device *dev)
 
 	fast->part0 = dev->disk->part0;
 	fast->queue = dev->disk->queue;
+	fast->written = dev->upper && !ybd_upper_is_empty(dev->upper);
 	if (!map->table32)
 		return;
 	source = dev->image->sources[map->single];
@@ -376,24 +401,24 @@ static void device_set_fast(struct ybd_device *dev)
 }
 
 /* Let lsblk and holders/ show what the device stands on. */
-static void device_unlink_sources(struct ybd_device *dev, unsigned int nr)
+static void device_unlink_lowers(struct ybd_device *dev, unsigned int nr)
 {
 	while (nr--)
-		bd_unlink_disk_holder(dev->image->sources[nr]->b.bdev, dev->disk);
+		bd_unlink_disk_holder(device_lower(dev, nr), dev->disk);
 }
 
-static int device_link_sources(struct ybd_device *dev, struct netlink_ext_ack *extack)
+static int device_link_lowers(struct ybd_device *dev, struct netlink_ext_ack *extack)
 {
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < dev->image->nr_sources; i++) {
-		ret = ybd_link_holder(dev->image->sources[i]->b.bdev, dev->disk);
+	for (i = 0; i < device_nr_lowers(dev); i++) {
+		ret = ybd_link_holder(device_lower(dev, i), dev->disk);
 		if (ret) {
 			ybd_extack_set(extack, ret == -ENODEV ?
-				       "a source of the image is gone" :
+				       "a source of the image, or the pool, is gone" :
 				       "cannot link the device to its sources");
-			device_unlink_sources(dev, i);
+			device_unlink_lowers(dev, i);
 			return ret;
 		}
 	}
@@ -426,6 +451,8 @@ static void device_drain(struct ybd_device *dev)
 static void device_finish_detach(struct ybd_device *dev)
 {
 	device_drain(dev);
+	if (dev->upper)
+		ybd_upper_stop(dev->upper);
 	device_set_life(dev, YBD_DEVICE_DETACHED);
 	put_disk(dev->disk);
 }
@@ -448,9 +475,10 @@ static int device_remove_disk(struct ybd_device *dev, struct netlink_ext_ack *ex
 {
 	long left;
 
-	device_unlink_sources(dev, dev->image->nr_sources);
+	device_unlink_lowers(dev, device_nr_lowers(dev));
 	del_gendisk(dev->disk);
-	if (device_drained(dev)) {
+	/* What is in a pool is written to that first, which can take as long. */
+	if (!dev->upper && device_drained(dev)) {
 		device_finish_detach(dev);
 		return 0;
 	}
@@ -458,10 +486,45 @@ static int device_remove_disk(struct ybd_device *dev, struct netlink_ext_ack *ex
 	queue_work(ybd_wait_wq, &dev->detach_work);
 	left = wait_for_completion_killable_timeout(&dev->detached,
 						    DETACH_SECONDS * HZ);
-	if (left > 0)
+	if (left > 0) {
+		/* Its reference has to go before the caller's, which is the last. */
+		flush_work(&dev->detach_work);
 		return 0;
+	}
 	NL_SET_ERR_MSG(extack, "new I/O fails, but I/O below has not ended yet: the detach goes on by itself");
 	return left ? -EINTR : -EINPROGRESS;
+}
+
+/* The disk of a device whose name, image and upper are there. */
+static int device_start(struct ybd_device *dev, const struct ybd_device_config *config,
+			struct netlink_ext_ack *extack)
+{
+	int ret;
+
+	dev->disk = device_alloc_disk(dev, config);
+	if (IS_ERR(dev->disk)) {
+		ret = PTR_ERR(dev->disk);
+		dev->disk = NULL;
+		return ret;
+	}
+	device_set_fast(dev);
+	/* One reference is the disk's from here on, the other the caller's. */
+	refcount_inc(&dev->ref);
+	ret = device_add_disk(NULL, dev->disk, ybd_device_groups);
+	if (ret) {
+		/* ->free_disk() is only called for a disk that was added. */
+		put_disk(dev->disk);
+		ybd_device_put(dev);
+		return ret;
+	}
+	ret = device_link_lowers(dev, extack);
+	if (ret) {
+		del_gendisk(dev->disk);
+		put_disk(dev->disk);
+		return ret;
+	}
+	device_set_life(dev, YBD_DEVICE_LIVE);
+	return 0;
 }
 
 /**
@@ -489,37 +552,77 @@ struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
 		device_free(dev);
 		return ERR_PTR(ret);
 	}
-	dev->disk = device_alloc_disk(dev, config);
-	if (IS_ERR(dev->disk)) {
-		ret = PTR_ERR(dev->disk);
-		goto err_put;
+	if (config->upper_kind == YBD_UPPER_KIND_POOL) {
+		struct ybd_upper *upper = ybd_upper_create(dev, config, extack);
+
+		if (IS_ERR(upper)) {
+			ybd_device_put(dev);
+			return ERR_CAST(upper);
+		}
+		dev->upper = upper;
 	}
-	device_set_fast(dev);
-	/* One reference is the disk's from here on, the other the caller's. */
-	refcount_inc(&dev->ref);
-	ret = device_add_disk(NULL, dev->disk, ybd_device_groups);
+	ret = device_start(dev, config, extack);
 	if (ret) {
-		/* ->free_disk() is only called for a disk that was added. */
-		put_disk(dev->disk);
+		/* It is as if it had never been made. */
+		if (dev->upper)
+			ybd_upper_set_destroy(dev->upper);
 		ybd_device_put(dev);
-		goto err_put;
+		return ERR_PTR(ret);
 	}
-	ret = device_link_sources(dev, extack);
+	return dev;
+}
+
+/**
+ * ybd_device_attach - make a block device of an upper that is on disk
+ * @pool: where it is; borrowed
+ * @uuid: of the upper
+ * @image: what it was made over; borrowed
+ * @extack: told why when refused
+ *
+ * May sleep. Return: as ybd_device_create().
+ */
+struct ybd_device *ybd_device_attach(struct ybd_pool *pool, const uuid_t *uuid,
+				     struct ybd_image *image,
+				     struct netlink_ext_ack *extack)
+{
+	struct ybd_device_config config = { .image = image };
+	struct ybd_upper *upper;
+	struct ybd_device *dev;
+	int ret;
+
+	upper = ybd_upper_attach(pool, uuid, &config, extack);
+	if (IS_ERR(upper))
+		return ERR_CAST(upper);
+	ret = check_config(&config, extack);
 	if (ret)
-		goto err_del;
-	device_set_life(dev, YBD_DEVICE_LIVE);
+		goto err_upper;
+	dev = device_alloc(&config, extack);
+	if (IS_ERR(dev)) {
+		ret = PTR_ERR(dev);
+		goto err_upper;
+	}
+	/* The upper is freed with the device from here on. */
+	dev->upper = upper;
+	ybd_upper_set_device(upper, dev);
+	ret = device_enter(dev, extack);
+	if (ret) {
+		device_free(dev);
+		return ERR_PTR(ret);
+	}
+	ret = device_start(dev, &config, extack);
+	if (ret) {
+		ybd_device_put(dev);
+		return ERR_PTR(ret);
+	}
 	return dev;
 
-err_del:
-	del_gendisk(dev->disk);
-	put_disk(dev->disk);
-err_put:
-	ybd_device_put(dev);
+err_upper:
+	ybd_upper_free(upper);
 	return ERR_PTR(ret);
 }
 
-/* One detacher at a time; it alone goes on. */
-static int device_claim_detach(struct ybd_device *dev, struct netlink_ext_ack *extack)
+/* One at a time detaches or resizes; it alone goes on. */
+static int device_claim(struct ybd_device *dev, struct netlink_ext_ack *extack)
 {
 	int ret = 0;
 
@@ -530,7 +633,7 @@ static int device_claim_detach(struct ybd_device *dev, struct netlink_ext_ack *e
 		NL_SET_ERR_MSG(extack, "device is detached and waits for its last close");
 		ret = -ENODEV;
 	} else {
-		NL_SET_ERR_MSG(extack, "device is being created or detached");
+		NL_SET_ERR_MSG(extack, "device is being created, resized or detached");
 		ret = -EBUSY;
 	}
 	mutex_unlock(&ybd_registry_lock);
@@ -538,9 +641,46 @@ static int device_claim_detach(struct ybd_device *dev, struct netlink_ext_ack *e
 }
 
 /**
+ * ybd_device_resize - make a device larger
+ * @dev: the caller holds a reference
+ * @size: in bytes
+ * @extack: told why when refused
+ *
+ * May sleep. Return: 0, or a negative errno.
+ */
+int ybd_device_resize(struct ybd_device *dev, u64 size, struct netlink_ext_ack *extack)
+{
+	u32 block = (dev->block_mask + 1) << SECTOR_SHIFT;
+	int ret;
+
+	ret = device_claim(dev, extack);
+	if (ret)
+		return ret;
+	ret = -EINVAL;
+	if (!device_is_writable(dev)) {
+		NL_SET_ERR_MSG(extack, "size: the device is read-only");
+		goto out;
+	}
+	if (size & (block - 1) || size > LLONG_MAX || size >> SECTOR_SHIFT < dev->nr_sectors) {
+		NL_SET_ERR_MSG(extack, "size: expected a multiple of the logical block size, at least the present size");
+		goto out;
+	}
+	ret = dev->upper ? ybd_upper_resize(dev->upper, size, extack) : 0;
+	if (!ret) {
+		mutex_lock(&ybd_registry_lock);
+		dev->nr_sectors = size >> SECTOR_SHIFT;
+		mutex_unlock(&ybd_registry_lock);
+		set_capacity_and_notify(dev->disk, size >> SECTOR_SHIFT);
+	}
+out:
+	device_set_life(dev, YBD_DEVICE_LIVE);
+	return ret;
+}
+
+/**
  * ybd_device_detach - remove a device
  * @dev: the caller holds a reference
- * @force: also when it is open
+ * @flags: of enum ybd_detach_flags
  * @extack: told why when refused
  *
  * When it returns 0, new I/O fails and none is below, save reads of the image
@@ -551,13 +691,14 @@ static int device_claim_detach(struct ybd_device *dev, struct netlink_ext_ack *e
  * -EINPROGRESS (-EINTR after a signal) when the I/O below takes too long: new
  * I/O fails, and the rest is done when it has ended.
  */
-int ybd_device_detach(struct ybd_device *dev, bool force, struct netlink_ext_ack *extack)
+int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack *extack)
 {
+	bool force = flags & YBD_DETACH_FLAGS_FORCE;
 	struct gendisk *disk = dev->disk;
 	bool busy = false;
 	int ret;
 
-	ret = device_claim_detach(dev, extack);
+	ret = device_claim(dev, extack);
 	if (ret)
 		return ret;
 	mutex_lock(&disk->open_mutex);
@@ -573,6 +714,8 @@ int ybd_device_detach(struct ybd_device *dev, bool force, struct netlink_ext_ack
 		mutex_unlock(&ybd_registry_lock);
 		return -EBUSY;
 	}
+	if (flags & YBD_DETACH_FLAGS_DESTROY && dev->upper)
+		ybd_upper_set_destroy(dev->upper);
 	/* Without this del_gendisk() would first write everything back. */
 	if (force)
 		blk_mark_disk_dead(disk);

@@ -9,13 +9,16 @@
 #include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
+#include <linux/uuid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include "stats.h"
 #include "ybd.h"
 
 struct ybd_image;
+struct ybd_pool;
 struct ybd_ram;
+struct ybd_upper;
 
 /**
  * enum ybd_device_life - where a device is between create and free
@@ -58,7 +61,8 @@ struct ybd_fast {
  * @pcpu: counters
  * @disk: the gendisk; NULL once it is released, under ybd_registry_lock
  * @image: what it shows below its upper; one reference
- * @ram: its upper, or NULL for a read-only device; owned
+ * @ram: its RAM upper, or NULL; owned
+ * @upper: its upper in a pool, or NULL; owned
  * @block_mask: logical block size in sectors, minus 1
  * @nr_sectors: virtual size; the disk forgets it when it is removed
  * @draining: tells completions to wake @drained; written once
@@ -79,6 +83,7 @@ struct ybd_device {
 	struct gendisk		*disk;
 	struct ybd_image	*image;
 	struct ybd_ram		*ram;
+	struct ybd_upper	*upper;
 	unsigned int		block_mask;
 	sector_t		nr_sectors;
 	bool			draining;
@@ -103,6 +108,12 @@ struct ybd_device {
  * @size: in bytes, or 0 for the image's
  * @logical_block_size: in bytes, or 0 for the image's
  * @cgroup_fd: cgroup that pays for a RAM upper, or -1
+ * @pool: of an upper in a pool; borrowed, the device takes a reference of its own
+ * @upper_flags: of such an upper, enum ybd_upper_flags
+ * @quota: of such an upper, most bytes it may take, or 0
+ * @reserve: of such an upper, bytes that are kept for it
+ * @layers: of a persistent upper, the list of layers that its header names
+ * @layers_bytes: length of @layers
  */
 struct ybd_device_config {
 	const char		*name;
@@ -112,11 +123,21 @@ struct ybd_device_config {
 	u64			size;
 	u32			logical_block_size;
 	int			cgroup_fd;
+	struct ybd_pool		*pool;
+	u32			upper_flags;
+	u64			quota;
+	u64			reserve;
+	const void		*layers;
+	u32			layers_bytes;
 };
 
 struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
 				     struct netlink_ext_ack *extack);
-int ybd_device_detach(struct ybd_device *dev, bool force, struct netlink_ext_ack *extack);
+struct ybd_device *ybd_device_attach(struct ybd_pool *pool, const uuid_t *uuid,
+				     struct ybd_image *image,
+				     struct netlink_ext_ack *extack);
+int ybd_device_resize(struct ybd_device *dev, u64 size, struct netlink_ext_ack *extack);
+int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack *extack);
 void ybd_device_put(struct ybd_device *dev);
 
 struct ybd_device *ybd_device_find(u32 id);

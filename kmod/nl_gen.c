@@ -61,7 +61,7 @@ const struct nla_policy ybd_image_get_nl_policy[YBD_A_IMAGE_NAME + 1] = {
 };
 
 /* YBD_CMD_DEVICE_CREATE - do */
-const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_CGROUP_FD + 1] = {
+const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_LAYERS_FD + 1] = {
 	[YBD_A_DEVICE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_NAME_LEN, },
 	[YBD_A_DEVICE_IMAGE_ID] = { .type = NLA_U32, },
 	[YBD_A_DEVICE_IMAGE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_IMAGE_NAME_LEN, },
@@ -70,13 +70,18 @@ const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_CGROUP_FD + 1] 
 	[YBD_A_DEVICE_SIZE] = { .type = NLA_U64, },
 	[YBD_A_DEVICE_LOGICAL_BLOCK_SIZE] = { .type = NLA_U32, },
 	[YBD_A_DEVICE_CGROUP_FD] = NLA_POLICY_MIN(NLA_S32, 0),
+	[YBD_A_DEVICE_POOL_FD] = NLA_POLICY_MIN(NLA_S32, 0),
+	[YBD_A_DEVICE_UPPER_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[YBD_A_DEVICE_QUOTA] = { .type = NLA_U64, },
+	[YBD_A_DEVICE_RESERVE] = { .type = NLA_U64, },
+	[YBD_A_DEVICE_LAYERS_FD] = NLA_POLICY_MIN(NLA_S32, 0),
 };
 
 /* YBD_CMD_DEVICE_DETACH - do */
 const struct nla_policy ybd_device_detach_nl_policy[YBD_A_DEVICE_DETACH_FLAGS + 1] = {
 	[YBD_A_DEVICE_ID] = { .type = NLA_U32, },
 	[YBD_A_DEVICE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_NAME_LEN, },
-	[YBD_A_DEVICE_DETACH_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x1),
+	[YBD_A_DEVICE_DETACH_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
 };
 
 /* YBD_CMD_DEVICE_GET - do */
@@ -85,8 +90,35 @@ const struct nla_policy ybd_device_get_nl_policy[YBD_A_DEVICE_NAME + 1] = {
 	[YBD_A_DEVICE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_NAME_LEN, },
 };
 
+/* YBD_CMD_DEVICE_ATTACH - do */
+const struct nla_policy ybd_device_attach_nl_policy[YBD_A_DEVICE_UPPER_UUID + 1] = {
+	[YBD_A_DEVICE_POOL_FD] = NLA_POLICY_MIN(NLA_S32, 0),
+	[YBD_A_DEVICE_UPPER_UUID] = NLA_POLICY_EXACT_LEN(16),
+	[YBD_A_DEVICE_IMAGE_ID] = { .type = NLA_U32, },
+	[YBD_A_DEVICE_IMAGE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_IMAGE_NAME_LEN, },
+};
+
+/* YBD_CMD_DEVICE_RESIZE - do */
+const struct nla_policy ybd_device_resize_nl_policy[YBD_A_DEVICE_SIZE + 1] = {
+	[YBD_A_DEVICE_ID] = { .type = NLA_U32, },
+	[YBD_A_DEVICE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_NAME_LEN, },
+	[YBD_A_DEVICE_SIZE] = { .type = NLA_U64, },
+};
+
+/* YBD_CMD_UPPER_DESTROY - do */
+const struct nla_policy ybd_upper_destroy_nl_policy[YBD_A_DEVICE_UPPER_UUID + 1] = {
+	[YBD_A_DEVICE_POOL_FD] = NLA_POLICY_MIN(NLA_S32, 0),
+	[YBD_A_DEVICE_UPPER_UUID] = NLA_POLICY_EXACT_LEN(16),
+};
+
+/* YBD_CMD_POOL_GET - do */
+const struct nla_policy ybd_pool_get_nl_policy[YBD_A_POOL_UUID + 1] = {
+	[YBD_A_POOL_ID] = { .type = NLA_U32, },
+	[YBD_A_POOL_UUID] = NLA_POLICY_EXACT_LEN(16),
+};
+
 /* Ops table for ybd */
-const struct genl_ops ybd_nl_ops[8] = {
+const struct genl_ops ybd_nl_ops[12] = {
 	{
 		.cmd		= YBD_CMD_INFO_GET,
 		.doit		= ybd_nl_info_get_doit,
@@ -128,7 +160,7 @@ const struct genl_ops ybd_nl_ops[8] = {
 		.cmd		= YBD_CMD_DEVICE_CREATE,
 		.doit		= ybd_nl_device_create_doit,
 		.policy		= ybd_device_create_nl_policy,
-		.maxattr	= YBD_A_DEVICE_CGROUP_FD,
+		.maxattr	= YBD_A_DEVICE_LAYERS_FD,
 		.flags		= GENL_ADMIN_PERM,
 	},
 	{
@@ -144,6 +176,35 @@ const struct genl_ops ybd_nl_ops[8] = {
 		.dumpit		= ybd_nl_device_get_dumpit,
 		.policy		= ybd_device_get_nl_policy,
 		.maxattr	= YBD_A_DEVICE_NAME,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= YBD_CMD_DEVICE_ATTACH,
+		.doit		= ybd_nl_device_attach_doit,
+		.policy		= ybd_device_attach_nl_policy,
+		.maxattr	= YBD_A_DEVICE_UPPER_UUID,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= YBD_CMD_DEVICE_RESIZE,
+		.doit		= ybd_nl_device_resize_doit,
+		.policy		= ybd_device_resize_nl_policy,
+		.maxattr	= YBD_A_DEVICE_SIZE,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= YBD_CMD_UPPER_DESTROY,
+		.doit		= ybd_nl_upper_destroy_doit,
+		.policy		= ybd_upper_destroy_nl_policy,
+		.maxattr	= YBD_A_DEVICE_UPPER_UUID,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= YBD_CMD_POOL_GET,
+		.doit		= ybd_nl_pool_get_doit,
+		.dumpit		= ybd_nl_pool_get_dumpit,
+		.policy		= ybd_pool_get_nl_policy,
+		.maxattr	= YBD_A_POOL_UUID,
 		.flags		= GENL_ADMIN_PERM,
 	},
 };

@@ -25,14 +25,22 @@ extern const struct nla_policy ybd_image_unload_nl_policy[YBD_A_IMAGE_NAME + 1];
 
 extern const struct nla_policy ybd_image_get_nl_policy[YBD_A_IMAGE_NAME + 1];
 
-extern const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_CGROUP_FD + 1];
+extern const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_LAYERS_FD + 1];
 
 extern const struct nla_policy ybd_device_detach_nl_policy[YBD_A_DEVICE_DETACH_FLAGS + 1];
 
 extern const struct nla_policy ybd_device_get_nl_policy[YBD_A_DEVICE_NAME + 1];
 
+extern const struct nla_policy ybd_device_attach_nl_policy[YBD_A_DEVICE_UPPER_UUID + 1];
+
+extern const struct nla_policy ybd_device_resize_nl_policy[YBD_A_DEVICE_SIZE + 1];
+
+extern const struct nla_policy ybd_upper_destroy_nl_policy[YBD_A_DEVICE_UPPER_UUID + 1];
+
+extern const struct nla_policy ybd_pool_get_nl_policy[YBD_A_POOL_UUID + 1];
+
 /* Ops table for ybd */
-extern const struct genl_ops ybd_nl_ops[8];
+extern const struct genl_ops ybd_nl_ops[12];
 
 int ybd_nl_info_get_doit(struct sk_buff *skb, struct genl_info *info);
 int ybd_nl_source_get_doit(struct sk_buff *skb, struct genl_info *info);
@@ -45,6 +53,11 @@ int ybd_nl_device_create_doit(struct sk_buff *skb, struct genl_info *info);
 int ybd_nl_device_detach_doit(struct sk_buff *skb, struct genl_info *info);
 int ybd_nl_device_get_doit(struct sk_buff *skb, struct genl_info *info);
 int ybd_nl_device_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int ybd_nl_device_attach_doit(struct sk_buff *skb, struct genl_info *info);
+int ybd_nl_device_resize_doit(struct sk_buff *skb, struct genl_info *info);
+int ybd_nl_upper_destroy_doit(struct sk_buff *skb, struct genl_info *info);
+int ybd_nl_pool_get_doit(struct sk_buff *skb, struct genl_info *info);
+int ybd_nl_pool_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 enum {
 	YBD_NLGRP_EVENTS,

@@ -17,6 +17,7 @@
 #include "slow.h"
 #include "source.h"
 #include "trace.h"
+#include "upper_pool.h"
 #include "upper_ram.h"
 
 #define SLOW_RESERVE	16
@@ -32,8 +33,12 @@
  * @done: of a copy-up, sectors of the block that are in @page
  * @page: what is read goes here
  * @reading: @read was submitted; the next run of @work is for its end
- * @read: from a source, under way between two runs of @work
+ * @read: from a source or to the pool, under way between two runs of @work
  * @vec: of @read
+ * @piece: of a merge, where the block goes
+ * @waiter: of a merge, waits for space
+ * @over_zero: of a merge, what is below are zeroes
+ * @srcu: of a merge, held while it overwrites what the upper has
  */
 struct slow_io {
 	struct work_struct	work;
@@ -47,6 +52,10 @@ struct slow_io {
 	bool			reading;
 	struct bio		read;
 	struct bio_vec		vec;
+	struct ybd_piece	piece;
+	struct ybd_waiter	waiter;
+	bool			over_zero;
+	int			srcu;
 };
 
 static struct kmem_cache *slow_cache;
@@ -225,6 +234,154 @@ void ybd_slow_copy_up(struct ybd_device *dev, struct bio *bio, unsigned int len)
 	slow->done = 0;
 	bio_inc_remaining(bio);
 	bio_advance(bio, len);
+	queue_work(ybd_wq, &slow->work);
+}
+
+/* ---- merging with what is below, for an upper in a pool ---- */
+
+static void merge_place(struct slow_io *slow);
+
+/* The data of the write into the page. */
+static void merge_fill(struct slow_io *slow)
+{
+	unsigned int offset = (slow->iter.bi_sector & (YBD_BLOCK_SECTORS - 1)) << SECTOR_SHIFT;
+	struct bvec_iter iter = slow->iter;
+
+	ybd_bio_drain(slow->bio, &iter, page_address(slow->page) + offset, iter.bi_size);
+}
+
+static void merge_write_endio(struct bio *bio)
+{
+	struct slow_io *slow = bio->bi_private;
+
+	queue_work(ybd_wq, &slow->work);
+}
+
+/* Write a part of the page to the pool; @work goes on when that is done. */
+static void merge_write(struct slow_io *slow, sector_t phys, unsigned int offset,
+			unsigned int len)
+{
+	struct bio *bio = &slow->read;
+
+	bio_init(bio, ybd_upper_bdev(slow->dev->upper), &slow->vec, 1, REQ_OP_WRITE |
+		 (slow->bio->bi_opf & (REQ_META | REQ_PRIO | REQ_SWAP | REQ_SYNC | REQ_IDLE)));
+	bio_clone_blkg_association(bio, slow->bio);
+	bio->bi_ioprio = slow->bio->bi_ioprio;
+	bio->bi_iter.bi_sector = phys;
+	bio->bi_private = slow;
+	bio->bi_end_io = merge_write_endio;
+	__bio_add_page(bio, slow->page, len, offset);
+	submit_bio(bio);
+}
+
+/* What the upper had already was overwritten. */
+static void merge_overwritten_work(struct work_struct *work)
+{
+	struct slow_io *slow = container_of(work, struct slow_io, work);
+	blk_status_t status = slow->read.bi_status;
+
+	bio_uninit(&slow->read);
+	ybd_upper_leave(slow->dev->upper, slow->srcu);
+	slow_end(slow, status);
+}
+
+/* The merged block was written; is what it was merged with still below? */
+static void merge_written_work(struct work_struct *work)
+{
+	struct slow_io *slow = container_of(work, struct slow_io, work);
+	blk_status_t status = slow->read.bi_status;
+
+	bio_uninit(&slow->read);
+	if (ybd_upper_publish(slow->dev->upper, &slow->piece, slow->over_zero, &status))
+		slow_end(slow, status);
+	else
+		merge_place(slow);
+}
+
+static void merge_place_work(struct work_struct *work)
+{
+	struct slow_io *slow = container_of(work, struct slow_io, work);
+
+	if (slow->waiter.status)
+		slow_end(slow, slow->waiter.status);
+	else
+		merge_place(slow);
+}
+
+/* The page has the merged block. Where does it go? */
+static void merge_place(struct slow_io *slow)
+{
+	unsigned int offset = (slow->iter.bi_sector & (YBD_BLOCK_SECTORS - 1)) << SECTOR_SHIFT;
+	struct ybd_upper *upper = slow->dev->upper;
+	blk_status_t status;
+
+	slow->srcu = ybd_upper_enter(upper);
+	status = ybd_upper_merge_piece(upper, slow->bio,
+				       slow->iter.bi_sector / YBD_BLOCK_SECTORS, &slow->piece);
+	if (!status && slow->piece.kind == YBD_PIECE_DATA) {
+		INIT_WORK(&slow->work, merge_overwritten_work);
+		merge_write(slow, slow->piece.phys + (offset >> SECTOR_SHIFT), offset,
+			    slow->iter.bi_size);
+		return;
+	}
+	ybd_upper_leave(upper, slow->srcu);
+	if (status == BLK_STS_DEV_RESOURCE) {
+		INIT_WORK(&slow->work, merge_place_work);
+		slow->waiter.work = &slow->work;
+		ybd_upper_wait_work(upper, &slow->waiter);
+		return;
+	}
+	if (status) {
+		slow_end(slow, status);
+		return;
+	}
+	/* It was zeroed meanwhile: so is now what is around the data. */
+	if (slow->piece.lower_zero && !slow->over_zero) {
+		memset(page_address(slow->page), 0, YBD_BLOCK_SIZE);
+		merge_fill(slow);
+	}
+	slow->over_zero = slow->piece.lower_zero;
+	ybd_stat_inc(slow->dev->pcpu, YBD_STAT_FIRST_WRITES);
+	INIT_WORK(&slow->work, merge_written_work);
+	merge_write(slow, slow->piece.phys, 0, YBD_BLOCK_SIZE);
+}
+
+static void merge_read_work(struct work_struct *work)
+{
+	struct slow_io *slow = container_of(work, struct slow_io, work);
+	blk_status_t status;
+
+	slow_was_read(slow, &status);
+	if (status) {
+		slow_end(slow, status);
+		return;
+	}
+	if (slow->over_zero)
+		memset(page_address(slow->page), 0, YBD_BLOCK_SIZE);
+	else if (!slow_gather(slow, slow->iter.bi_sector / YBD_BLOCK_SECTORS))
+		return;
+	merge_fill(slow);
+	merge_place(slow);
+}
+
+/**
+ * ybd_slow_merge - write less than a block that the upper has not got
+ * @dev: the device, with an upper in a pool
+ * @bio: WRITE or WRITE_ZEROES within one block; ended when it is done. It, or the
+ *	bio it was split off, is hooked.
+ * @over_zero: what is below are zeroes
+ *
+ * Process context, may sleep.
+ */
+void ybd_slow_merge(struct ybd_device *dev, struct bio *bio, bool over_zero)
+{
+	struct slow_io *slow = slow_alloc(dev, bio, merge_read_work);
+
+	trace_ybd_copy_up(disk_devt(dev->disk), bio->bi_iter.bi_sector, bio_sectors(bio));
+	ybd_stat_inc(dev->pcpu, YBD_STAT_COPY_UPS);
+	slow->iter = bio->bi_iter;
+	slow->done = 0;
+	slow->over_zero = over_zero;
 	queue_work(ybd_wq, &slow->work);
 }
 

@@ -49,7 +49,7 @@ static struct ybd_source *source_open(struct block_device *bdev, const char *nam
 	source = kzalloc(sizeof(*source), GFP_KERNEL);
 	if (!source)
 		return ERR_PTR(-ENOMEM);
-	ret = ybd_bdev_open(&source->b, bdev->bd_dev, &ybd_holder);
+	ret = ybd_bdev_open(&source->b, bdev->bd_dev, false, &ybd_holder);
 	if (ret) {
 		ybd_extack_set(extack, ret == -EBUSY ?
 			       "source: claimed by somebody else" :

@@ -8,7 +8,7 @@
 #include <linux/percpu.h>
 #include <linux/types.h>
 
-/* The order is that of YBD_A_STATS_IMAGE_READS and on; netlink.c relies on it. */
+/* The order is that of YBD_A_STATS_IMAGE_READS and on; netlink_device.c relies on it. */
 enum ybd_stat {
 	YBD_STAT_IMAGE_READS,
 	YBD_STAT_HOLE_READS,

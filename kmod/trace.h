@@ -91,6 +91,46 @@ DEFINE_EVENT(ybd_range, ybd_copy_up,
 	TP_ARGS(dev, sector, nr)
 );
 
+/* A write of the log of a device's upper: blocks seq to seq + blocks - 1. */
+TRACE_EVENT(ybd_commit,
+	TP_PROTO(dev_t dev, u64 seq, unsigned int blocks, unsigned int records),
+	TP_ARGS(dev, seq, blocks, records),
+	TP_STRUCT__entry(
+		__field(dev_t, dev)
+		__field(u64, seq)
+		__field(unsigned int, blocks)
+		__field(unsigned int, records)
+	),
+	TP_fast_assign(
+		__entry->dev = dev;
+		__entry->seq = seq;
+		__entry->blocks = blocks;
+		__entry->records = records;
+	),
+	TP_printk("ybd%u seq=%llu blocks=%u records=%u", MINOR(__entry->dev),
+		  __entry->seq, __entry->blocks, __entry->records)
+);
+
+/* A checkpoint of a device's upper; the log behind it begins with seq. */
+TRACE_EVENT(ybd_checkpoint,
+	TP_PROTO(dev_t dev, u64 seq, unsigned int blocks, u64 records),
+	TP_ARGS(dev, seq, blocks, records),
+	TP_STRUCT__entry(
+		__field(dev_t, dev)
+		__field(u64, seq)
+		__field(unsigned int, blocks)
+		__field(u64, records)
+	),
+	TP_fast_assign(
+		__entry->dev = dev;
+		__entry->seq = seq;
+		__entry->blocks = blocks;
+		__entry->records = records;
+	),
+	TP_printk("ybd%u seq=%llu blocks=%u records=%llu", MINOR(__entry->dev),
+		  __entry->seq, __entry->blocks, __entry->records)
+);
+
 #endif /* YBD_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -23,7 +23,7 @@
 
 /* The test makes nodes small, to see every split and every merge. */
 #ifndef NODE_BYTES
-#define NODE_BYTES	1024
+#define NODE_BYTES	YBD_UMAP_NODE_BYTES
 #define LEVELS		8
 #endif
 #define NODE_HEAD	24

@@ -17,8 +17,8 @@
 
 #ifdef __KERNEL__
 #include <linux/bits.h>
-#include <linux/types.h>
 #include <linux/seqlock.h>
+#include <linux/types.h>
 #else
 #include "upper_map_user.h"
 #endif
@@ -52,7 +52,14 @@ struct ybd_umap_run {
 	u64	phys;
 };
 
+#define YBD_UMAP_NODE_BYTES	1024
+
 struct ybd_umap_node;
+
+/* What a node begins with, for who frees it. */
+struct ybd_umap_gone_node {
+	struct rcu_head		rcu;
+};
 
 /**
  * struct ybd_umap - the map
@@ -85,7 +92,7 @@ struct ybd_umap {
 typedef void (*ybd_umap_gone_t)(void *ctx, u64 phys, u64 nr);
 
 /* Of the caller; the second is used from RCU callbacks on. */
-struct ybd_umap_node *ybd_umap_node_alloc(unsigned int flags);
+struct ybd_umap_node *ybd_umap_node_alloc(gfp_t gfp);
 void ybd_umap_node_free(struct ybd_umap_node *node);
 
 void ybd_umap_init(struct ybd_umap *map);

@@ -49,6 +49,9 @@ extern unsigned int ybd_registry_generation;
 /* For I/O that may not be done where it arises; WQ_MEM_RECLAIM. */
 extern struct workqueue_struct *ybd_wq;
 
+/* For what waits for I/O to a pool, which can need ybd_wq; WQ_MEM_RECLAIM. */
+extern struct workqueue_struct *ybd_log_wq;
+
 /* For what waits for I/O to end, which can need ybd_wq. */
 extern struct workqueue_struct *ybd_wait_wq;
 

@@ -65,9 +65,25 @@ enum ybd_image_flags {
  * @YBD_DETACH_FLAGS_FORCE: Detach an open device: new I/O fails at once, the
  *   answer comes when all I/O below has drained, the name goes with the last
  *   close.
+ * @YBD_DETACH_FLAGS_DESTROY: The upper goes with the device, also one that is
+ *   kept in a pool. Volatile and RAM uppers go anyway.
  */
 enum ybd_detach_flags {
 	YBD_DETACH_FLAGS_FORCE = 1,
+	YBD_DETACH_FLAGS_DESTROY = 2,
+};
+
+/**
+ * enum ybd_upper_flags - What an upper in a pool is.
+ * @YBD_UPPER_FLAGS_VOLATILE: What is written is gone after a detach or a
+ *   crash. Nothing on the pool says that the upper exists, and flushes cost
+ *   nothing.
+ * @YBD_UPPER_FLAGS_AUTOSTART: To be attached when the host starts. Told back,
+ *   not used: it is user space that does so.
+ */
+enum ybd_upper_flags {
+	YBD_UPPER_FLAGS_VOLATILE = 1,
+	YBD_UPPER_FLAGS_AUTOSTART = 2,
 };
 
 enum {
@@ -140,6 +156,13 @@ enum {
 	YBD_A_STATS_WOULD_BLOCK,
 	YBD_A_STATS_UPPER_USED,
 	YBD_A_STATS_UPPER_LIMIT,
+	YBD_A_STATS_UPPER_MAPPED,
+	YBD_A_STATS_UPPER_ALLOCATED,
+	YBD_A_STATS_MAP_BYTES,
+	YBD_A_STATS_MAP_EXTENTS,
+	YBD_A_STATS_LOG_BLOCKS,
+	YBD_A_STATS_COMMITS,
+	YBD_A_STATS_CHECKPOINTS,
 
 	__YBD_A_STATS_MAX
 };
@@ -162,10 +185,40 @@ enum {
 	YBD_A_DEVICE_OPENERS,
 	YBD_A_DEVICE_DETACH_FLAGS,
 	YBD_A_DEVICE_STATS,
+	YBD_A_DEVICE_POOL_FD,
+	YBD_A_DEVICE_POOL_ID,
+	YBD_A_DEVICE_POOL_NAME,
+	YBD_A_DEVICE_UPPER_UUID,
+	YBD_A_DEVICE_UPPER_FLAGS,
+	YBD_A_DEVICE_QUOTA,
+	YBD_A_DEVICE_RESERVE,
+	YBD_A_DEVICE_LAYERS_FD,
 
 	__YBD_A_DEVICE_MAX
 };
 #define YBD_A_DEVICE_MAX (__YBD_A_DEVICE_MAX - 1)
+
+enum {
+	YBD_A_POOL_ID = 1,
+	YBD_A_POOL_UUID,
+	YBD_A_POOL_NAME,
+	YBD_A_POOL_DISK,
+	YBD_A_POOL_MAJOR,
+	YBD_A_POOL_MINOR,
+	YBD_A_POOL_SIZE,
+	YBD_A_POOL_SEGMENT_SIZE,
+	YBD_A_POOL_LOGICAL_BLOCK_SIZE,
+	YBD_A_POOL_SEGMENTS,
+	YBD_A_POOL_FREE_SEGMENTS,
+	YBD_A_POOL_METADATA_SEGMENTS,
+	YBD_A_POOL_USERS,
+	YBD_A_POOL_COMMITS,
+	YBD_A_POOL_FLUSHES,
+	YBD_A_POOL_FLUSHES_MERGED,
+
+	__YBD_A_POOL_MAX
+};
+#define YBD_A_POOL_MAX (__YBD_A_POOL_MAX - 1)
 
 enum {
 	YBD_CMD_INFO_GET = 1,
@@ -180,6 +233,11 @@ enum {
 	YBD_CMD_DEVICE_DETACHED_NTF,
 	YBD_CMD_IMAGE_LOADED_NTF,
 	YBD_CMD_IMAGE_UNLOADED_NTF,
+	YBD_CMD_DEVICE_ATTACH,
+	YBD_CMD_DEVICE_RESIZE,
+	YBD_CMD_UPPER_DESTROY,
+	YBD_CMD_POOL_GET,
+	YBD_CMD_DEVICE_CHANGED_NTF,
 
 	__YBD_CMD_MAX
 };

@@ -300,8 +300,9 @@ enum ybd_fmt_layer_kind {
  * @source_uuid: of the namespace, or zeroes
  * @store_uuid: of the lvstore, or zeroes
  * @lvol_uuid: of the lvol, or zeroes
- * @text: how the user named it (a path for a file); padded with zeroes, at
- *	least one
+ * @text: the name of an lvol; where a device or file is, as a path or
+ *	"uuid:...", "nguid:...", "eui:...". Of an lvol another string may follow,
+ *	which is where the store is. Padded with zeroes, at least one
  */
 struct ybd_fmt_layer {
 	__le16	kind;

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The completion hook. It is put on a bio only where something is to be done at
+ * its end: exact accounting, a split, a change of the map, or work that a
+ * detach must wait for.
+ */
+#include <linux/bio.h>
+#include <linux/mempool.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "device.h"
+#include "io_hook.h"
+#include "upper_pool.h"
+
+#define HOOK_RESERVE	256
+
+/**
+ * struct hook_stash - hooks at hand on one CPU
+ * @nr: entries of @hook
+ * @hook: free hooks
+ *
+ * Used with interrupts off. Spares each I/O the way through mempool and slab.
+ */
+struct hook_stash {
+	unsigned int	nr;
+	struct io_hook	*hook[30];
+};
+
+static DEFINE_PER_CPU(struct hook_stash, hook_stash);
+static struct kmem_cache *hook_cache;
+/*
+ * Of bios as they came in: they may have to wait, for space or for a commit. And
+ * of pieces of those, which wait for the device below and nothing else: whoever
+ * has one of the former can wait for one of these.
+ */
+static mempool_t hook_pool;
+static mempool_t hook_piece_pool;
+
+static struct io_hook *hook_alloc(mempool_t *pool, gfp_t gfp)
+{
+	struct hook_stash *stash;
+	struct io_hook *hook = NULL;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	stash = this_cpu_ptr(&hook_stash);
+	if (likely(stash->nr))
+		hook = stash->hook[--stash->nr];
+	local_irq_restore(flags);
+	return hook ?: mempool_alloc(pool, gfp);
+}
+
+static void hook_free(struct io_hook *hook)
+{
+	struct hook_stash *stash;
+	unsigned long flags;
+
+	/*
+	 * The reserves are refilled first: somebody may be waiting for them. With
+	 * KASAN every hook goes back, so that a use after the end is seen.
+	 */
+	if (unlikely(READ_ONCE(hook_piece_pool.curr_nr) < HOOK_RESERVE)) {
+		mempool_free(hook, &hook_piece_pool);
+		return;
+	}
+	if (!IS_ENABLED(CONFIG_KASAN) &&
+	    likely(READ_ONCE(hook_pool.curr_nr) >= HOOK_RESERVE)) {
+		local_irq_save(flags);
+		stash = this_cpu_ptr(&hook_stash);
+		if (likely(stash->nr < ARRAY_SIZE(stash->hook))) {
+			stash->hook[stash->nr++] = hook;
+			hook = NULL;
+		}
+		local_irq_restore(flags);
+	}
+	if (unlikely(hook))
+		mempool_free(hook, &hook_pool);
+}
+
+/* The part of a bio that an upper in a pool is concerned with. */
+static void hook_end_upper(struct io_hook *hook, struct bio *bio)
+{
+	struct ybd_upper *upper = hook->dev->upper;
+
+	if (hook->first)
+		bio->bi_status = ybd_upper_written(upper, &hook->piece, bio->bi_status);
+	if (hook->entered)
+		ybd_upper_leave(upper, hook->srcu);
+}
+
+/**
+ * ybd_hook_end - the end of a hooked bio
+ * @bio: its bi_private is the hook
+ *
+ * Any context.
+ */
+void ybd_hook_end(struct bio *bio)
+{
+	struct io_hook *hook = bio->bi_private;
+	struct ybd_device *dev = hook->dev;
+
+	if (hook->first || hook->entered) {
+		hook_end_upper(hook, bio);
+		hook->first = false;
+		hook->entered = false;
+	}
+	if (unlikely(hook->commit) && !bio->bi_status) {
+		/* It comes again when what it wrote is durable. */
+		hook->commit = false;
+		ybd_upper_commit(dev->upper, bio, false);
+		return;
+	}
+	bio->bi_end_io = hook->end_io;
+	bio->bi_private = hook->private;
+	if (hook->acct)
+		ybd_acct_end(dev->fast.part0, hook->op, hook->sectors, hook->start);
+	hook_free(hook);
+	ybd_device_io_end(dev);
+	/* Not ->bi_end_io(): that of a chained bio must not be called. */
+	bio_endio(bio);
+}
+
+/**
+ * ybd_hook - hook a bio
+ * @dev: the device
+ * @bio: the bio
+ * @sectors: its length
+ * @acct: account for it
+ * @is_piece: it, or the bio it was split off, has one already
+ *
+ * Process context; sleeps unless the bio is REQ_NOWAIT. Return: the hook, or
+ * NULL, but only for a REQ_NOWAIT bio, which is left alone.
+ */
+struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
+			 bool acct, bool is_piece)
+{
+	gfp_t gfp = bio->bi_opf & REQ_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO;
+	struct io_hook *hook;
+
+	hook = hook_alloc(is_piece ? &hook_piece_pool : &hook_pool, gfp);
+	if (unlikely(!hook))
+		return NULL;
+	hook->end_io = bio->bi_end_io;
+	hook->private = bio->bi_private;
+	hook->dev = dev;
+	hook->sectors = sectors;
+	hook->op = bio_op(bio);
+	hook->acct = acct;
+	hook->first = false;
+	hook->entered = false;
+	hook->commit = false;
+	if (acct)
+		hook->start = ybd_acct_start(dev->fast.part0, hook->op, sectors, jiffies);
+	ybd_device_io_begin(dev);
+	bio->bi_end_io = ybd_hook_end;
+	bio->bi_private = hook;
+	return hook;
+}
+
+/* Cache and reserve. */
+int ybd_hook_init(void)
+{
+	int ret;
+
+	hook_cache = KMEM_CACHE(io_hook, 0);
+	if (!hook_cache)
+		return -ENOMEM;
+	ret = mempool_init_slab_pool(&hook_pool, HOOK_RESERVE, hook_cache);
+	if (ret)
+		goto err_cache;
+	ret = mempool_init_slab_pool(&hook_piece_pool, HOOK_RESERVE, hook_cache);
+	if (ret)
+		goto err_pool;
+	return 0;
+
+err_pool:
+	mempool_exit(&hook_pool);
+err_cache:
+	kmem_cache_destroy(hook_cache);
+	return ret;
+}
+
+void ybd_hook_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct hook_stash *stash = per_cpu_ptr(&hook_stash, cpu);
+
+		while (stash->nr)
+			mempool_free(stash->hook[--stash->nr], &hook_pool);
+	}
+	mempool_exit(&hook_piece_pool);
+	mempool_exit(&hook_pool);
+	kmem_cache_destroy(hook_cache);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The completion hook: what is to be done when a bio ends.
+ */
+#ifndef YBD_IO_HOOK_H
+#define YBD_IO_HOOK_H
+
+#include <linux/blkdev.h>
+#include "upper_pool.h"
+
+struct ybd_device;
+
+/**
+ * struct io_hook - what a hooked bio is to do at its end
+ * @end_io: the bio's own completion
+ * @private: and its argument
+ * @dev: counted in its pcpu->inflight
+ * @start: for accounting
+ * @sectors: length of the whole bio
+ * @op: its operation
+ * @acct: account for it
+ * @first: it is a first write, of @piece
+ * @entered: it has entered the upper, with @srcu
+ * @commit: what it wrote is to be durable before it ends
+ * @srcu: see ybd_upper_enter()
+ * @piece: of a first write
+ */
+struct io_hook {
+	bio_end_io_t		*end_io;
+	void			*private;
+	struct ybd_device	*dev;
+	unsigned long		start;
+	unsigned int		sectors;
+	enum req_op		op;
+	bool			acct;
+	bool			first;
+	bool			entered;
+	bool			commit;
+	int			srcu;
+	struct ybd_piece	piece;
+};
+
+struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
+			 bool acct, bool is_piece);
+void ybd_hook_end(struct bio *bio);
+
+/*
+ * A bio with a hook of this device is the rest of one we have split, or one that
+ * has waited: it was accounted for when it first came in.
+ */
+static inline bool ybd_hook_is_rest(const struct ybd_device *dev, const struct bio *bio)
+{
+	const struct io_hook *hook = bio->bi_private;
+
+	return unlikely(bio->bi_end_io == ybd_hook_end) && hook->dev == dev;
+}
+
+int ybd_hook_init(void);
+void ybd_hook_exit(void);
+
+#endif /* YBD_IO_HOOK_H */
