@@ -70,13 +70,33 @@ BAD = [
     (USAGE, "create a --image s/l --layer x --ro", 'layer "x"'),
     (USAGE, "create a --layer file: --ro", "path is missing"),
     (USAGE, "create a --image s/l --ro --esnap x", "is not UUID=SOURCE"),
-    (REFUSED, "create a --image s/l --pool p", "--pool is not supported"),
-    (REFUSED, "create a --image s/l --volatile", "--volatile is not supported"),
+    (USAGE, "create a --image s/l --volatile", "--volatile needs --pool"),
+    (USAGE, "create a --image s/l --ram 1G --volatile", "--volatile needs --pool"),
+    (USAGE, "create a --image s/l --ro --autostart", "--autostart needs --pool"),
+    (USAGE, "create a --image s/l --ram 1G --quota 1M", "--quota needs --pool"),
+    (USAGE, "create a --image s/l --ram 1G --reserve 1M", "--reserve needs --pool"),
+    (USAGE, "create a --image s/l --pool", "--pool needs a value"),
+    (USAGE, "create a --image s/l --pool p --ro", "--pool and --ro exclude"),
+    (USAGE, "create a --image s/l --pool p --ram 1M", "--pool and --ram exclude"),
+    (USAGE, "create a --image s/l --pool p --cgroup x", "--cgroup is for --ram"),
+    (USAGE, "create a --image s/l --pool p --quota 4097", "--quota: no multiple of 4096"),
+    (USAGE, "create a --image s/l --pool p --reserve 1", "--reserve: no multiple of 4096"),
+    (USAGE, "create a --image s/l --pool p --quota 1M --reserve 2M", "more than --quota"),
+    (USAGE, "create a --image s/l --pool p --volatile --autostart", "exclude each other"),
+    (USAGE, "create a --image s/l --pool p --unsafe-writable", "needs --ro"),
+    (USAGE, "create a --image name --pool p", "remember the layers"),
     (MISSING, "create a --image s/l --ram 1G --cgroup no-such-group", "--cgroup: /sys/fs"),
-    (REFUSED, "attach a", "no pools"),
     # the others that take names
     (USAGE, "attach", "too few operands"),
     (USAGE, "attach .", "begins with a dot"),
+    (USAGE, "attach --all a", "--all and names exclude"),
+    (USAGE, "attach a --esnap x", "is not UUID=SOURCE"),
+    (USAGE, "resize", "too few operands"),
+    (USAGE, "resize a", "too few operands"),
+    (USAGE, "resize a x", '"x" is no size'),
+    (USAGE, "resize a 0", '"0" is no size'),
+    (USAGE, "resize a/b 1G", "only A-Z"),
+    (USAGE, "resize a 1G 2G", "unexpected operand"),
     (USAGE, "detach", "too few operands"),
     (USAGE, "detach a b/c", "only A-Z"),
     (USAGE, "detach a --forc", "unknown option --forc"),
@@ -117,12 +137,15 @@ NO_MODULE = [
     "umount a /mnt", "image list", "image show a", "image unload a",
     "image verify a", "image load s/l", "create a --image s/l --ro",
     "create a --image s/l --ram 1G --json", "list --json",
+    "create a --image s/l --pool p", "create a --image b --pool p --volatile",
+    "attach a", "attach --all", "attach a b --pool /nowhere", "resize a 1G",
+    "destroy a",
 ]
 
 GROUPS = {"source": ["list"], "store": ["list", "show"],
           "image": ["load", "list", "show", "unload", "verify"]}
-COMMANDS = ["create", "attach", "detach", "destroy", "list", "show", "stats",
-            "monitor", "mount", "umount", "version"]
+COMMANDS = ["create", "attach", "resize", "detach", "destroy", "list", "show",
+            "stats", "monitor", "mount", "umount", "version"]
 
 count = failed = 0
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Unit tests of what ybdctl and its library do without a kernel. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -9,6 +10,7 @@
 #include "fs.h"
 #include "image.h"
 #include "ktap.h"
+#include "layerlist.h"
 #include "names.h"
 #include "nvme.h"
 #include "overlay.h"
@@ -464,11 +466,138 @@ static void test_nvme(void)
 	ktap_done("NVMe namespaces and their paths");
 }
 
+/* ---- the layers of an image, to a pool and back ---- */
+
+static void write_file(const char *path, const char *text, off_t size)
+{
+	FILE *f = fopen(path, "w");
+
+	ktap_check(f && fputs(text, f) >= 0 && !fclose(f) && !truncate(path, size),
+		   "%s", path);
+}
+
+/* Find again what @list says; what came out. */
+static int plan_again(const u8 *list, u32 bytes, struct ybd_plan *p,
+		      struct ybd_error *err)
+{
+	struct ybd_finder f;
+	struct ybd_layer *v;
+	size_t n;
+	int rc = ybd_layers_decode(list, bytes, &v, &n, err);
+
+	if (rc)
+		return rc;
+	rc = ybd_finder_init(&f, NULL, 0, NULL, 0, err);
+	if (!rc) {
+		rc = ybd_layers_plan(&f, v, n, p, err);
+		if (!rc)
+			check_eq(n, 2, "%zu layers", n);
+		ybd_finder_exit(&f);
+	}
+	ybd_layers_free(v, n);
+	return rc;
+}
+
+static void check_layers(const struct ybd_plan *p, const char *store)
+{
+	const struct ybd_layer *l = p->layer;
+
+	check_eq(p->nr_layer, 2, "%zu layers", p->nr_layer);
+	check_eq(l[0].kind, YBD_FMT_LAYER_LVOL, "kind %u", l[0].kind);
+	ktap_check(!strcmp(l[0].text, "images/final"), "text \"%s\"", l[0].text);
+	ktap_check(l[0].where && !strcmp(l[0].where, store), "where \"%s\"",
+		   l[0].where);
+	check_eq(l[1].kind, YBD_FMT_LAYER_FILE, "kind %u", l[1].kind);
+	ktap_check(!l[1].where, "a file is where it is");
+}
+
+static void test_layers(const char *images)
+{
+	char dir[] = "/tmp/ybd-layers-XXXXXX", top[64], cmd[64];
+	char img[512], *store;
+	const char *spec[2];
+	struct ybd_error err = { 0 };
+	struct ybd_plan a, b;
+	const char *given;
+	struct ybd_finder f;
+	u8 *list = NULL;
+	u32 bytes = 0;
+	int rc;
+
+	ktap_check(mkdtemp(dir), "%s", dir);
+	snprintf(top, sizeof(top), "file:%s/top", dir);
+	snprintf(img, sizeof(img), "%s/rootfs.img", images);
+	store = realpath(img, NULL);
+	write_file(top + 5, "one", 8192);
+	given = img;
+	spec[0] = "images/final";
+	spec[1] = top;
+	rc = ybd_finder_init(&f, &given, 1, NULL, 0, &err);
+	check_eq(rc, 0, "finder: %s", err.text);
+	rc = ybd_plan_make(&f, spec, 2, false, &a, &err);
+	check_eq(rc, 0, "plan: %s", err.text);
+	check_layers(&a, store ? store : "");
+	rc = ybd_layers_encode(a.layer, a.nr_layer, &list, &bytes, &err);
+	check_eq(rc, 0, "encode: %s", err.text);
+	check_eq(bytes % 8, 0, "%u bytes", bytes);
+	check_eq(((struct ybd_fmt_layer *)list)->kind, YBD_FMT_LAYER_FILE,
+		 "the topmost comes first");
+	rc = plan_again(list, bytes, &b, &err);
+	check_eq(rc, 0, "again: %s", err.text);
+	if (!rc) {
+		ktap_check(!memcmp(a.identity, b.identity, sizeof(a.identity)),
+			   "the identity is another one");
+		ktap_check(!strcmp(a.name, b.name), "\"%s\"", b.name);
+		ybd_plan_free(&b);
+	}
+	/* another file of that name */
+	write_file(top + 5, "two", 16384);
+	rc = plan_again(list, bytes, &b, &err);
+	check_eq(rc, -ESTALE, "%d", rc);
+	ktap_check(strstr(err.text, "layer 1, /tmp/ybd-layers-"), "%s", err.text);
+	for (u32 n = 0; n < bytes; n += 8)
+		if (n != ((struct ybd_fmt_layer *)list)->len)
+			check_eq(plan_again(list, n, &b, &err), -EUCLEAN, "%u bytes", n);
+	free(list);
+	free(store);
+	ybd_plan_free(&a);
+	ybd_finder_exit(&f);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ktap_check(!system(cmd), "%s", cmd);
+	ktap_done("the layers of an image, to a pool and back");
+}
+
+static void test_layers_limits(void)
+{
+	struct ybd_layer v[YBD_FMT_MAX_LAYERS + 1] = { 0 };
+	struct ybd_error err;
+	char text[PATH_MAX];
+	u8 *list;
+	u32 bytes;
+	size_t i;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (i = 0; i <= YBD_FMT_MAX_LAYERS; i++)
+		v[i] = (struct ybd_layer){ .kind = YBD_FMT_LAYER_LVOL, .text = "a/b" };
+	check_eq(ybd_layers_encode(v, YBD_FMT_MAX_LAYERS + 1, &list, &bytes, &err),
+		 -E2BIG, "too many");
+	check_eq(ybd_layers_encode(v, YBD_FMT_MAX_LAYERS, &list, &bytes, &err), 0,
+		 "%s", err.text);
+	check_eq(bytes, YBD_FMT_MAX_LAYERS * (sizeof(struct ybd_fmt_layer) + 8),
+		 "%u bytes", bytes);
+	free(list);
+	for (i = 0; i < 16; i++)
+		v[i].text = text;
+	check_eq(ybd_layers_encode(v, 16, &list, &bytes, &err), -E2BIG, "too long");
+	ktap_done("a list of layers that is too long is refused");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
 
-	ktap_plan(11);
+	ktap_plan(13);
 	test_parse_size();
 	test_print_size();
 	test_names();
@@ -480,5 +609,7 @@ int main(int argc, char **argv)
 	test_overlay_bad();
 	test_fs();
 	test_nvme();
+	test_layers(argc > 2 ? argv[2] : "build/fixtures/lvstore");
+	test_layers_limits();
 	return ktap_exit();
 }

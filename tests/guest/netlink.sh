@@ -16,9 +16,13 @@ nullb_make b
 disks+=("$nullb_dev")
 nullb_make c blocksize=4096
 disks+=("$nullb_dev")
+nullb_make p
+pool=$nullb_dev
+ybdctl pool create --name fuzz "$pool" >/dev/null
 status=0
-build/guest/tests/ybd-nlfuzz "$@" "${disks[@]}" || status=$?
-for d in "${disks[@]}"; do
+build/guest/tests/ybd-nlfuzz -p "$pool" "$@" "${disks[@]}" || status=$?
+ybdctl pool check "$pool" | sed 's/^/# /' || status=1
+for d in "${disks[@]}" "$pool"; do
 	[ -z "$(ls -A "/sys/block/${d##*/}/holders")" ] || { echo "# $d is held"; status=1; }
 done
 rmmod ybd || status=1

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ybd-nlfuzz [-s SEED] [-n MESSAGES] [-t PART]... DISK... DISK4K
+ * ybd-nlfuzz [-s SEED] [-n MESSAGES] [-p POOL] [-t PART]... DISK... DISK4K
  *
  * Wrong, malformed, forbidden and random requests by raw netlink messages: what
  * is refused changes nothing, what is accepted does what it says. The last disk
- * has logical blocks of 4096 bytes. Nothing else may use the module meanwhile.
+ * has logical blocks of 4096 bytes, and POOL an empty pool. Nothing else may use the module meanwhile.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,6 +23,7 @@ static const struct {
 	void (*fn)(struct fuzz *f);
 } parts[] = {
 	{ "requests", test_requests },
+	{ "pool", test_pool },
 	{ "permissions", test_permissions },
 	{ "dumps", test_dumps },
 	{ "events", test_events },
@@ -80,11 +81,13 @@ int main(int argc, char **argv)
 	char *only[8];
 	int c;
 
-	while ((c = getopt(argc, argv, "s:n:t:")) != -1) {
+	while ((c = getopt(argc, argv, "s:n:p:t:")) != -1) {
 		if (c == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (c == 'n')
 			f.messages = strtoul(optarg, NULL, 0);
+		else if (c == 'p')
+			f.pool = optarg;
 		else if (c == 't' && nr_only < ARRAY_LEN(only))
 			only[nr_only++] = optarg;
 		else

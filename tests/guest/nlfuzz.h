@@ -17,6 +17,7 @@
  * @fd: the same, open for reading
  * @rng: of the random parts
  * @messages: how many of them
+ * @pool: path of a block device with an empty pool called "fuzz", or NULL
  */
 struct fuzz {
 	struct nlr n;
@@ -25,6 +26,7 @@ struct fuzz {
 	unsigned int nr_disks;
 	struct rng rng;
 	unsigned int messages;
+	const char *pool;
 };
 
 extern const struct ybd_map_extent good_map[2];
@@ -34,6 +36,7 @@ void fuzz_setup(struct fuzz *f);
 void fuzz_teardown(struct fuzz *f);
 
 void test_requests(struct fuzz *f);
+void test_pool(struct fuzz *f);
 void test_permissions(struct fuzz *f);
 void test_dumps(struct fuzz *f);
 void test_events(struct fuzz *f);

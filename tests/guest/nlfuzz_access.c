@@ -31,6 +31,11 @@ static const struct {
 	{ "device-detach", YBD_CMD_DEVICE_DETACH, 0 },
 	{ "device-get", YBD_CMD_DEVICE_GET, 0 },
 	{ "device-get dump", YBD_CMD_DEVICE_GET, NLM_F_DUMP },
+	{ "device-attach", YBD_CMD_DEVICE_ATTACH, 0 },
+	{ "device-resize", YBD_CMD_DEVICE_RESIZE, 0 },
+	{ "upper-destroy", YBD_CMD_UPPER_DESTROY, 0 },
+	{ "pool-get", YBD_CMD_POOL_GET, 0 },
+	{ "pool-get dump", YBD_CMD_POOL_GET, NLM_F_DUMP },
 };
 
 /* A request that root would get through. */
@@ -40,6 +45,7 @@ static void make_request(const struct fuzz *f, unsigned int i)
 		.name = "new", .size = MIB, .ext = good_map, .nr = 2, .fds = f->fd, .nr_fds = 1,
 	};
 	struct device_arg dev = { .name = "new", .image = "base" };
+	static const u8 uuid[16] = { 1 };
 	size_t nest;
 
 	nlm_init(&m, &f->n, requests[i].cmd, requests[i].flags);
@@ -63,9 +69,22 @@ static void make_request(const struct fuzz *f, unsigned int i)
 	case YBD_CMD_IMAGE_GET:
 		nlm_str(&m, YBD_A_IMAGE_NAME, "base");
 		break;
+	case YBD_CMD_DEVICE_RESIZE:
+		nlm_u64(&m, YBD_A_DEVICE_SIZE, 2 * MIB);
+		/* fall through */
 	case YBD_CMD_DEVICE_DETACH:
 	case YBD_CMD_DEVICE_GET:
 		nlm_str(&m, YBD_A_DEVICE_NAME, "rw");
+		break;
+	case YBD_CMD_DEVICE_ATTACH:
+		nlm_str(&m, YBD_A_DEVICE_IMAGE_NAME, "base");
+		/* fall through */
+	case YBD_CMD_UPPER_DESTROY:
+		nlm_u32(&m, YBD_A_DEVICE_POOL_FD, f->fd[0]);
+		nlm_put(&m, YBD_A_DEVICE_UPPER_UUID, uuid, sizeof(uuid));
+		break;
+	case YBD_CMD_POOL_GET:
+		nlm_u32(&m, YBD_A_POOL_ID, 1);
 		break;
 	}
 }
@@ -367,7 +386,7 @@ static bool expect_event(struct nlr *n, u8 cmd, u16 attr, const char *name)
 void test_events(struct fuzz *f)
 {
 	struct image_arg image = { .name = "ev-image", .size = MIB };
-	struct device_arg dev = { .name = "ev-dev", .image = "ev-image" };
+	struct device_arg dev = { .name = "ev-dev", .image = "ev-image", .ram = MIB };
 	struct nlr n;
 	u8 byte;
 
@@ -375,6 +394,10 @@ void test_events(struct fuzz *f)
 		die("listen: %m");
 	if (image_load(&f->n, &image) || device_create(&f->n, &dev, NULL))
 		die("%s", f->n.text);
+	named_msg(&m, &f->n, YBD_CMD_DEVICE_RESIZE, YBD_A_DEVICE_NAME, "ev-dev");
+	nlm_u64(&m, YBD_A_DEVICE_SIZE, 2 * MIB);
+	if (nlr_call(&f->n, &m, NULL, NULL))
+		die("resize: %s", f->n.text);
 	/* What is refused is no event. */
 	device_create(&f->n, &dev, NULL);
 	image_unload(&f->n, "ev-image");
@@ -382,9 +405,10 @@ void test_events(struct fuzz *f)
 		die("%s", f->n.text);
 	expect_event(&n, YBD_CMD_IMAGE_LOADED_NTF, YBD_A_IMAGE_NAME, "ev-image");
 	expect_event(&n, YBD_CMD_DEVICE_CREATED_NTF, YBD_A_DEVICE_NAME, "ev-dev");
+	expect_event(&n, YBD_CMD_DEVICE_CHANGED_NTF, YBD_A_DEVICE_NAME, "ev-dev");
 	expect_event(&n, YBD_CMD_DEVICE_DETACHED_NTF, YBD_A_DEVICE_NAME, "ev-dev");
 	expect_event(&n, YBD_CMD_IMAGE_UNLOADED_NTF, YBD_A_IMAGE_NAME, "ev-image");
 	ktap_check(recv(n.fd, &byte, 1, MSG_DONTWAIT) < 0, "there are more events");
 	nlr_close(&n);
-	ktap_done("events: load, create, detach, unload, once each");
+	ktap_done("events: load, create, resize, detach, unload, once each");
 }

@@ -100,12 +100,19 @@ static void random_device(struct fuzz *f)
 	device_msg(&m, &f->n, &a);
 	if (rng_chance(&f->rng, 10))
 		nlm_u64(&m, YBD_A_DEVICE_SIZE, odd_number(&f->rng));
+	/* There is no pool: all of it is refused. */
+	if (rng_chance(&f->rng, 10))
+		nlm_u32(&m, YBD_A_DEVICE_UPPER, YBD_UPPER_KIND_POOL);
+	if (rng_chance(&f->rng, 10))
+		nlm_u32(&m, YBD_A_DEVICE_UPPER_FLAGS, rng_below(&f->rng, 5));
+	if (rng_chance(&f->rng, 10))
+		nlm_u32(&m, YBD_A_DEVICE_POOL_FD, f->fd[rng_below(&f->rng, f->nr_disks)]);
 }
 
 static void random_good(struct fuzz *f, int *map)
 {
 	static const u8 by_name[] = { YBD_CMD_IMAGE_UNLOAD, YBD_CMD_IMAGE_GET,
-		YBD_CMD_DEVICE_DETACH, YBD_CMD_DEVICE_GET };
+		YBD_CMD_DEVICE_DETACH, YBD_CMD_DEVICE_GET, YBD_CMD_DEVICE_RESIZE };
 	unsigned int what = rng_below(&f->rng, 8);
 	u8 cmd = by_name[rng_below(&f->rng, ARRAY_LEN(by_name))];
 	bool image = cmd == YBD_CMD_IMAGE_UNLOAD || cmd == YBD_CMD_IMAGE_GET;
@@ -122,10 +129,14 @@ static void random_good(struct fuzz *f, int *map)
 			nlm_u32(&m, image ? YBD_A_IMAGE_ID : YBD_A_DEVICE_ID,
 				rng_below(&f->rng, 40));
 		if (cmd == YBD_CMD_DEVICE_DETACH && rng_chance(&f->rng, 50))
-			nlm_u32(&m, YBD_A_DEVICE_DETACH_FLAGS, rng_below(&f->rng, 3));
+			nlm_u32(&m, YBD_A_DEVICE_DETACH_FLAGS, rng_below(&f->rng, 5));
+		if (cmd == YBD_CMD_DEVICE_RESIZE)
+			nlm_u64(&m, YBD_A_DEVICE_SIZE, rng_chance(&f->rng, 50) ?
+				odd_number(&f->rng) : MIB * (1 + rng_below(&f->rng, 8)));
 	} else {
 		static const u8 dumps[] = { YBD_CMD_SOURCE_GET, YBD_CMD_IMAGE_GET,
-			YBD_CMD_DEVICE_GET, YBD_CMD_INFO_GET, YBD_CMD_IMAGE_LOAD };
+			YBD_CMD_DEVICE_GET, YBD_CMD_INFO_GET, YBD_CMD_IMAGE_LOAD,
+			YBD_CMD_POOL_GET, YBD_CMD_DEVICE_ATTACH };
 
 		nlm_init(&m, &f->n, dumps[rng_below(&f->rng, ARRAY_LEN(dumps))], NLM_F_DUMP);
 	}
@@ -138,7 +149,7 @@ static void random_junk(struct fuzz *f, unsigned int depth)
 	u8 data[64];
 
 	for (i = 0; i < nr; i++) {
-		u16 type = rng_chance(&f->rng, 90) ? rng_below(&f->rng, 20) :
+		u16 type = rng_chance(&f->rng, 90) ? rng_below(&f->rng, YBD_A_DEVICE_MAX + 2) :
 			rng_next(&f->rng);
 		u64 v = odd_number(&f->rng);
 
@@ -236,8 +247,10 @@ static bool as_it_should(u8 cmd, bool dump, const struct state *a, const struct 
 	state_diff(a, b, 'I', &img[0], &img[1], false);
 	state_diff(a, b, 'S', &src[0], &src[1], false);
 	if (!dump) {
-		want[0] = cmd == YBD_CMD_DEVICE_DETACH;
-		want[1] = cmd == YBD_CMD_DEVICE_CREATE;
+		bool resize = cmd == YBD_CMD_DEVICE_RESIZE && dev[0];
+
+		want[0] = cmd == YBD_CMD_DEVICE_DETACH || resize;
+		want[1] = cmd == YBD_CMD_DEVICE_CREATE || resize;
 		want[2] = cmd == YBD_CMD_IMAGE_UNLOAD;
 		want[3] = cmd == YBD_CMD_IMAGE_LOAD;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Bad requests made by hand: one for each thing the module says no to. */
 #include <fcntl.h>
+#include <linux/ybd_format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -388,9 +389,6 @@ static void device_create_bad(struct fuzz *f)
 	refused(f, "device-create", -EINVAL,
 		"upper-limit: a RAM upper needs a bound of at least 8192 bytes");
 	device_msg(&m, &f->n, &good);
-	nlm_u32(&m, YBD_A_DEVICE_UPPER, YBD_UPPER_KIND_POOL);
-	refused(f, "device-create", -EOPNOTSUPP, "upper: this module has no pools");
-	device_msg(&m, &f->n, &good);
 	nlm_u32(&m, YBD_A_DEVICE_UPPER, 3);
 	refused(f, "device-create: unknown upper", -ERANGE, NULL);
 	a = good;
@@ -438,7 +436,10 @@ static void device_by_name(struct fuzz *f)
 	fd = open_ybd(disk);
 	named_msg(&m, &f->n, YBD_CMD_DEVICE_DETACH, YBD_A_DEVICE_NAME, "held");
 	refused(f, "device-detach", -EBUSY, "device is open");
-	nlm_u32(&m, YBD_A_DEVICE_DETACH_FLAGS, 2);
+	nlm_u32(&m, YBD_A_DEVICE_DETACH_FLAGS, YBD_DETACH_FLAGS_DESTROY);
+	refused(f, "device-detach, to destroy it", -EBUSY, "device is open");
+	named_msg(&m, &f->n, YBD_CMD_DEVICE_DETACH, YBD_A_DEVICE_NAME, "held");
+	nlm_u32(&m, YBD_A_DEVICE_DETACH_FLAGS, 4);
 	refused(f, "device-detach: unknown flag", -EINVAL, NULL);
 	ktap_check(!device_detach(&f->n, "held", true), "%s", f->n.text);
 	ktap_done("forced detach of an open device");
@@ -453,6 +454,255 @@ static void device_by_name(struct fuzz *f)
 	ktap_check(!device_create(&f->n, &a, NULL), "%s", f->n.text);
 	ktap_check(!device_detach(&f->n, "held", false), "%s", f->n.text);
 	ktap_done("the name is free with the last close");
+}
+
+/* A device in a pool, but for the attributes that @without says (bits). */
+enum { POOL_FD = 1, LAYERS_FD = 2 };
+
+static void pool_msg(struct fuzz *f, unsigned int without, int layers)
+{
+	struct device_arg a = { .name = "new", .image = "base" };
+
+	device_msg(&m, &f->n, &a);
+	nlm_u32(&m, YBD_A_DEVICE_UPPER, YBD_UPPER_KIND_POOL);
+	if (!(without & POOL_FD))
+		nlm_u32(&m, YBD_A_DEVICE_POOL_FD, f->fd[0]);
+	if (!(without & LAYERS_FD))
+		nlm_u32(&m, YBD_A_DEVICE_LAYERS_FD, layers);
+}
+
+static void pool_others(struct fuzz *f)
+{
+	static const struct {
+		u16 attr;
+		const char *text;
+	} no[] = {
+		{ YBD_A_DEVICE_POOL_FD, "pool-fd: expected only with upper 2 (pool)" },
+		{ YBD_A_DEVICE_UPPER_FLAGS, "upper-flags: expected only with upper 2 (pool)" },
+		{ YBD_A_DEVICE_LAYERS_FD, "layers-fd: expected only with upper 2 (pool)" },
+	};
+	struct device_arg a = { .name = "new", .image = "base" };
+	unsigned int i, ram;
+
+	for (ram = 0; ram < 2; ram++) {
+		a.ram = ram * MIB;
+		for (i = 0; i < ARRAY_LEN(no); i++) {
+			device_msg(&m, &f->n, &a);
+			nlm_u32(&m, no[i].attr, 1);
+			refused(f, "device-create", -EINVAL, no[i].text);
+		}
+		device_msg(&m, &f->n, &a);
+		nlm_u64(&m, YBD_A_DEVICE_QUOTA, MIB);
+		refused(f, "device-create", -EINVAL, "quota: expected only with upper 2 (pool)");
+		device_msg(&m, &f->n, &a);
+		nlm_u64(&m, YBD_A_DEVICE_RESERVE, MIB);
+		refused(f, "device-create", -EINVAL,
+			"reserve: expected only with upper 2 (pool)");
+	}
+}
+
+static void pool_attributes(struct fuzz *f, int layers)
+{
+	pool_msg(f, POOL_FD, layers);
+	refused(f, "device-create, pool", -EINVAL,
+		"missing attribute pool-fd: expected a descriptor of the pool, upper is 2 (pool)");
+	pool_msg(f, LAYERS_FD, layers);
+	refused(f, "device-create, pool", -EINVAL,
+		"missing attribute layers-fd: expected a list of layers, the upper is persistent");
+	pool_msg(f, 0, layers);
+	nlm_u64(&m, YBD_A_DEVICE_UPPER_LIMIT, MIB);
+	refused(f, "device-create, pool", -EINVAL,
+		"upper-limit: expected only with upper 1 (ram)");
+	pool_msg(f, 0, layers);
+	nlm_u32(&m, YBD_A_DEVICE_CGROUP_FD, 1);
+	refused(f, "device-create, pool", -EINVAL, "cgroup-fd: expected only with upper 1 (ram)");
+	pool_msg(f, 0, layers);
+	nlm_u64(&m, YBD_A_DEVICE_QUOTA, 4097);
+	refused(f, "device-create, pool", -EINVAL, "quota: expected a multiple of 4096");
+	pool_msg(f, 0, layers);
+	nlm_u64(&m, YBD_A_DEVICE_RESERVE, 512);
+	refused(f, "device-create, pool", -EINVAL, "reserve: expected a multiple of 4096");
+	pool_msg(f, 0, layers);
+	nlm_u64(&m, YBD_A_DEVICE_QUOTA, 4096);
+	nlm_u64(&m, YBD_A_DEVICE_RESERVE, 8192);
+	refused(f, "device-create, pool", -EINVAL, "reserve: expected no more than quota");
+	pool_msg(f, 0, layers);
+	nlm_u32(&m, YBD_A_DEVICE_UPPER_FLAGS, YBD_UPPER_FLAGS_VOLATILE);
+	refused(f, "device-create, volatile", -EINVAL,
+		"layers-fd: expected only for a persistent upper");
+	pool_msg(f, LAYERS_FD, layers);
+	nlm_u32(&m, YBD_A_DEVICE_UPPER_FLAGS,
+		YBD_UPPER_FLAGS_VOLATILE | YBD_UPPER_FLAGS_AUTOSTART);
+	refused(f, "device-create, volatile", -EINVAL,
+		"upper-flags: expected autostart (2) only for a persistent upper");
+	pool_msg(f, 0, layers);
+	nlm_u32(&m, YBD_A_DEVICE_UPPER_FLAGS, 4);
+	refused(f, "device-create: unknown upper-flags", -EINVAL, NULL);
+}
+
+/* A list of one layer in a memfd, with a mistake of @kind. */
+enum { GOOD, BAD_LEN, BAD_KIND, BAD_RESERVED, BAD_TEXT, BAD_TAIL, TOO_MANY };
+
+static int layers_fd(int kind)
+{
+	struct {
+		struct ybd_fmt_layer l;
+		char text[8];
+	} v[YBD_FMT_MAX_LAYERS + 1] = { 0 };
+	size_t i, nr = kind == TOO_MANY ? ARRAY_LEN(v) : 1, bytes = nr * sizeof(v[0]);
+	int fd = memfd_create("layers", MFD_CLOEXEC);
+
+	for (i = 0; i < nr; i++) {
+		v[i].l.kind = kind == BAD_KIND ? 9 : YBD_FMT_LAYER_FILE;
+		v[i].l.len = sizeof(v[i]) + (kind == BAD_LEN ? 8 : 0);
+		v[i].l.reserved = kind == BAD_RESERVED;
+		memset(v[i].text, 'x', kind == BAD_TEXT ? 8 : 7);
+	}
+	if (kind == BAD_TAIL)
+		bytes += 8;
+	if (fd < 0 || write(fd, v, bytes) != (ssize_t)bytes)
+		die("layers: %m");
+	return fd;
+}
+
+static void pool_layers(struct fuzz *f)
+{
+	static const char text[] = "layers-fd: expected 1 to 256 layers, and nothing else";
+	static const char size[] = "layers-fd: expected 1 to 64512 bytes";
+	int fd, kind;
+
+	for (kind = BAD_LEN; kind <= TOO_MANY; kind++) {
+		fd = layers_fd(kind);
+		pool_msg(f, 0, fd);
+		refused(f, "device-create, pool", -EINVAL, text);
+		close(fd);
+	}
+	fd = memfd_create("layers", MFD_CLOEXEC);
+	pool_msg(f, 0, fd);
+	refused(f, "device-create, no layers", -EINVAL, size);
+	if (ftruncate(fd, YBD_FMT_LAYERS_MAX + 1))
+		die("layers: %m");
+	pool_msg(f, 0, fd);
+	refused(f, "device-create, pool", -EINVAL, size);
+	close(fd);
+	pool_msg(f, 0, 9999);
+	refused(f, "device-create, pool", -EBADF, "layers-fd: expected an open descriptor");
+	pool_msg(f, 0, f->fd[0]);
+	refused(f, "device-create, pool", -EINVAL,
+		"layers-fd: expected a readable regular file");
+	/* There is no pool on the disk, and it is open for reading only. */
+	fd = layers_fd(GOOD);
+	pool_msg(f, POOL_FD, fd);
+	nlm_u32(&m, YBD_A_DEVICE_POOL_FD, 9999);
+	refused(f, "device-create, no pool-fd", -EBADF, NULL);
+	pool_msg(f, 0, fd);
+	refused(f, "device-create, pool-fd read-only", -EACCES, NULL);
+	close(fd);
+}
+
+static void upper_msg(struct fuzz *f, u8 cmd, int fd)
+{
+	static const u8 uuid[16] = { 1, 2, 3 };
+
+	nlm_init(&m, &f->n, cmd, 0);
+	nlm_u32(&m, YBD_A_DEVICE_POOL_FD, fd);
+	nlm_put(&m, YBD_A_DEVICE_UPPER_UUID, uuid, sizeof(uuid));
+}
+
+static void pool_uppers(struct fuzz *f)
+{
+	static const u8 cmds[] = { YBD_CMD_DEVICE_ATTACH, YBD_CMD_UPPER_DESTROY };
+	static const char *const names[] = { "device-attach", "upper-destroy" };
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < 2; i++) {
+		bool attach = !i;
+
+		nlm_init(&m, &f->n, cmds[i], 0);
+		refused(f, names[i], -EINVAL, "missing attribute YBD_A_DEVICE_POOL_FD");
+		nlm_u32(&m, YBD_A_DEVICE_POOL_FD, f->fd[0]);
+		refused(f, names[i], -EINVAL, "missing attribute YBD_A_DEVICE_UPPER_UUID");
+		nlm_put(&m, YBD_A_DEVICE_UPPER_UUID, "short", 5);
+		refused(f, names[i], -ERANGE, NULL);
+		upper_msg(f, cmds[i], -1);
+		refused(f, names[i], -ERANGE, NULL);
+		upper_msg(f, cmds[i], 9999);
+		if (attach)
+			nlm_str(&m, YBD_A_DEVICE_IMAGE_NAME, "base");
+		refused(f, names[i], -EBADF, NULL);
+		upper_msg(f, cmds[i], f->fd[0]);
+		if (attach)
+			nlm_str(&m, YBD_A_DEVICE_IMAGE_NAME, "base");
+		refused(f, names[i], -EACCES, NULL);
+		fd = open(f->disk[0], O_RDWR | O_CLOEXEC);
+		upper_msg(f, cmds[i], fd);
+		if (attach)
+			nlm_str(&m, YBD_A_DEVICE_IMAGE_NAME, "base");
+		/* It is a source: nobody writes there. */
+		refused(f, names[i], -EBUSY, NULL);
+		close(fd);
+	}
+	upper_msg(f, YBD_CMD_DEVICE_ATTACH, f->fd[0]);
+	refused(f, "device-attach", -EINVAL, "image: expected either its id or its name");
+	nlm_str(&m, YBD_A_DEVICE_IMAGE_NAME, "nowhere");
+	refused(f, "device-attach", -ENOENT, "no such image");
+	upper_msg(f, YBD_CMD_UPPER_DESTROY, f->fd[0]);
+	nlm_str(&m, YBD_A_DEVICE_NAME, "rw");
+	refused(f, "upper-destroy: a name", -EINVAL, NULL);
+}
+
+static void pool_get(struct fuzz *f)
+{
+	static const u8 uuid[16] = { 1 };
+
+	nlm_init(&m, &f->n, YBD_CMD_POOL_GET, 0);
+	refused(f, "pool-get", -EINVAL, "pool: expected either its id or its uuid");
+	nlm_u32(&m, YBD_A_POOL_ID, 1);
+	nlm_put(&m, YBD_A_POOL_UUID, uuid, sizeof(uuid));
+	refused(f, "pool-get", -EINVAL, "pool: expected either its id or its uuid");
+	nlm_init(&m, &f->n, YBD_CMD_POOL_GET, 0);
+	nlm_u32(&m, YBD_A_POOL_ID, 123456);
+	refused(f, "pool-get", -ENOENT, "no such pool is in use");
+	nlm_init(&m, &f->n, YBD_CMD_POOL_GET, 0);
+	nlm_put(&m, YBD_A_POOL_UUID, uuid, sizeof(uuid));
+	refused(f, "pool-get", -ENOENT, "no such pool is in use");
+	nlm_init(&m, &f->n, YBD_CMD_POOL_GET, NLM_F_DUMP);
+	ktap_check(!nlr_call(&f->n, &m, NULL, NULL), "%s", f->n.text);
+	ktap_done("pool-get: a dump without pools");
+}
+
+static void device_resize(struct fuzz *f)
+{
+	nlm_init(&m, &f->n, YBD_CMD_DEVICE_RESIZE, 0);
+	refused(f, "device-resize", -EINVAL, "missing attribute YBD_A_DEVICE_SIZE");
+	nlm_u64(&m, YBD_A_DEVICE_SIZE, 2 * MIB);
+	refused(f, "device-resize", -EINVAL, "device: expected either its id or its name");
+	named_msg(&m, &f->n, YBD_CMD_DEVICE_RESIZE, YBD_A_DEVICE_NAME, "nowhere");
+	nlm_u64(&m, YBD_A_DEVICE_SIZE, 2 * MIB);
+	refused(f, "device-resize", -ENODEV, "no such device");
+	named_msg(&m, &f->n, YBD_CMD_DEVICE_RESIZE, YBD_A_DEVICE_NAME, "rw");
+	nlm_u64(&m, YBD_A_DEVICE_SIZE, MIB - 512);
+	refused(f, "device-resize: smaller", -EINVAL, NULL);
+	named_msg(&m, &f->n, YBD_CMD_DEVICE_RESIZE, YBD_A_DEVICE_NAME, "rw");
+	nlm_u64(&m, YBD_A_DEVICE_SIZE, 2 * MIB + 1);
+	refused(f, "device-resize: half a block", -EINVAL, NULL);
+	named_msg(&m, &f->n, YBD_CMD_DEVICE_RESIZE, YBD_A_DEVICE_NAME, "rw");
+	nlm_u64(&m, YBD_A_DEVICE_SIZE, 1ULL << 63);
+	refused(f, "device-resize: 8 EiB", -EINVAL, NULL);
+}
+
+static void pools(struct fuzz *f)
+{
+	int fd = layers_fd(GOOD);
+
+	pool_others(f);
+	pool_attributes(f, fd);
+	pool_layers(f);
+	pool_uppers(f);
+	pool_get(f);
+	device_resize(f);
+	close(fd);
 }
 
 static void shapes(struct fuzz *f)
@@ -501,5 +751,6 @@ void test_requests(struct fuzz *f)
 	image_sources(f);
 	device_create_bad(f);
 	device_by_name(f);
+	pools(f);
 	fuzz_teardown(f);
 }

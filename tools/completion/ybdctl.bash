@@ -33,7 +33,7 @@ _ybdctl_value()
 	case $1 in
 	--image)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
-	--ram | --size | --max-size)
+	--ram | --size | --max-size | --quota | --reserve)
 		_ybdctl_reply -W "64M 256M 1G 4G" -- "$2" ;;
 	--segment-size)
 		_ybdctl_reply -W "256K 1M 4M 16M 64M" -- "$2" ;;
@@ -43,8 +43,10 @@ _ybdctl_value()
 		_ybdctl_reply -W "$(cd /sys/fs/cgroup && compgen -d -- "$2")" -- "$2" ;;
 	--source)
 		_ybdctl_reply -f -- "$2" ;;
-	--layer | --esnap | --name | --image-name | --options | -o | --pool | \
-		--uppers | --drop-upper) ;;
+	--pool)
+		_ybdctl_reply -f -- "$2" ;;
+	--layer | --esnap | --name | --image-name | --options | -o | --uppers | \
+		--drop-upper) ;;
 	*) return 1 ;;
 	esac
 }
@@ -52,7 +54,7 @@ _ybdctl_value()
 _ybdctl_operand()
 {
 	case $1 in
-	detach | destroy | show | stats | attach)
+	detach | destroy | show | stats | resize)
 		_ybdctl_reply -W "$(_ybdctl_names)" -- "$2" ;;
 	mount | umount)
 		_ybdctl_reply -W "$(_ybdctl_names)" -- "$2"

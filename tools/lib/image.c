@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "image.h"
+#include "layerlist.h"
+#include "memfile.h"
 #include "names.h"
 #include "sha256.h"
 #include "util.h"
@@ -23,6 +23,7 @@ static_assert(YBD_IDENTITY_LEN == SHA256_LEN, "identity");
  * @size: bytes
  * @block_size: logical
  * @depth: lvols in its chain, or 1
+ * @keep: what a pool remembers of it
  */
 struct layer {
 	char name[160];
@@ -33,7 +34,45 @@ struct layer {
 	u64 size;
 	u32 block_size;
 	u32 depth;
+	struct ybd_layer keep;
 };
+
+/* How a source is found again when it has no uuid. */
+static const char *source_spec(const struct ybd_source *s)
+{
+	if (!strncmp(s->name, "nguid:", 6) || !strncmp(s->name, "eui:", 4))
+		return s->name;
+	return s->path;
+}
+
+/* What is left of @l->keep, when everything else is known. */
+static int keep_layer(const struct ybd_source *s, struct layer *l,
+		      struct ybd_error *err)
+{
+	struct ybd_layer *k = &l->keep;
+	bool named = !ybd_uuid_parse(s->uuid, k->source_uuid);
+
+	k->size = l->size;
+	memcpy(k->identity, l->identity, sizeof(k->identity));
+	if (k->kind == YBD_FMT_LAYER_LVOL) {
+		k->text = strdup(l->name);
+		k->where = named ? NULL : strdup(source_spec(s));
+		if (!k->where && !named)
+			return ybd_error_sys(err, -ENOMEM, "%s", l->name);
+	} else if (named) {
+		k->text = strdup(s->name);
+	} else {
+		k->text = strdup(source_spec(s));
+	}
+	return k->text ? 0 : ybd_error_sys(err, -ENOMEM, "%s", l->name);
+}
+
+static void layer_free(struct layer *l)
+{
+	free(l->ext);
+	free(l->keep.text);
+	free(l->keep.where);
+}
 
 /* The number of a source in the plan; added when it is new. */
 static int source_index(struct ybd_plan *p, struct ybd_source *s, u32 *index,
@@ -72,8 +111,8 @@ static void identity_of_source(const struct ybd_source *s,
 		 (unsigned long long)s->size);
 	sha256_update(&h, text, strlen(text));
 	if (s->is_file && !fstat(s->fd, &st)) {
-		snprintf(text, sizeof(text), "%llu %llu %lld.%09ld\n",
-			 (unsigned long long)st.st_dev,
+		/* st_dev may be another one after each boot */
+		snprintf(text, sizeof(text), "%llu %lld.%09ld\n",
 			 (unsigned long long)st.st_ino,
 			 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 		sha256_update(&h, text, strlen(text));
@@ -113,7 +152,8 @@ static int read_whole(struct ybd_finder *f, struct ybd_plan *p,
 	identity_of_source(s, l->identity);
 	if (ybd_uuid_parse(s->uuid, l->uuid))
 		memcpy(l->uuid, l->identity, sizeof(l->uuid));
-	return 0;
+	l->keep.kind = file ? YBD_FMT_LAYER_FILE : YBD_FMT_LAYER_DEVICE;
+	return keep_layer(s, l, err);
 }
 
 /* ---- an lvol ---- */
@@ -265,7 +305,14 @@ static int read_lvol(struct ybd_finder *f, struct ybd_plan *p, const char *spec,
 	name_lvol(store, lvol, l);
 	l->block_size = lvs_block_size(store);
 	l->depth = lvs_lvol_depth(lvol);
-	return flatten(f, p, s, lvol, l, err);
+	rc = flatten(f, p, s, lvol, l, err);
+	if (rc)
+		return rc;
+	l->keep.kind = YBD_FMT_LAYER_LVOL;
+	/* one without goes by its name */
+	ybd_uuid_parse(lvs_uuid(store), l->keep.store_uuid);
+	ybd_uuid_parse(lvs_lvol_uuid(lvol), l->keep.lvol_uuid);
+	return keep_layer(s, l, err);
 }
 
 /* ---- the plan ---- */
@@ -308,7 +355,20 @@ static void join_name(struct ybd_plan *p, const char *name, bool first)
 		p->name[0] = '\0';
 }
 
-static int add_layer(struct ybd_plan *p, const struct layer *l, bool first,
+/* The plan takes over what @l->keep points to. */
+static int take_keep(struct ybd_plan *p, struct layer *l, struct ybd_error *err)
+{
+	struct ybd_layer *v = reallocarray(p->layer, p->nr_layer + 1, sizeof(*v));
+
+	if (!v)
+		return ybd_error_sys(err, -ENOMEM, "%s", l->name);
+	p->layer = v;
+	v[p->nr_layer++] = l->keep;
+	l->keep = (struct ybd_layer){ 0 };
+	return 0;
+}
+
+static int add_layer(struct ybd_plan *p, struct layer *l, bool first,
 		     struct ybd_error *err)
 {
 	struct sha256 h;
@@ -317,6 +377,9 @@ static int add_layer(struct ybd_plan *p, const struct layer *l, bool first,
 	rc = ybd_overlay_add(&p->map, l->ext, l->nr, l->size);
 	if (rc)
 		return ybd_error_sys(err, rc, "%s", l->name);
+	rc = take_keep(p, l, err);
+	if (rc)
+		return rc;
 	join_name(p, l->name, first);
 	memcpy(p->uuid, l->uuid, sizeof(p->uuid));
 	p->logical_block_size = l->block_size;
@@ -408,7 +471,7 @@ int ybd_plan_make(struct ybd_finder *f, const char *const *layers, size_t nr,
 		rc = read_layer(f, out, layers[i], unsafe, &l, err);
 		if (!rc)
 			rc = add_layer(out, &l, !i, err);
-		free(l.ext);
+		layer_free(&l);
 	}
 	if (!rc)
 		rc = finish(out, err);
@@ -421,50 +484,46 @@ void ybd_plan_free(struct ybd_plan *p)
 {
 	ybd_overlay_free(&p->map);
 	free(p->sources);
+	ybd_layers_free(p->layer, p->nr_layer);
 	*p = (struct ybd_plan){ 0 };
 }
 
 /* ---- loading ---- */
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	const char *p = data;
-	ssize_t n;
-
-	while (len) {
-		n = write(fd, p, len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			p += n;
-			len -= n;
-		}
-	}
-	return 0;
-}
-
-/* The map in a file that nobody can change any more; a descriptor or errno. */
+/* The map in a file; a descriptor or errno. */
 static int map_file(const struct ybd_plan *p, struct ybd_error *err)
 {
-	int fd, rc;
+	int fd = ybd_memfile("ybd-map", p->map.ext,
+			     p->map.nr * sizeof(*p->map.ext));
 
-	fd = memfd_create("ybd-map", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return ybd_error_sys(err, -errno, "%s: memfd", p->name);
-	rc = write_all(fd, p->map.ext, p->map.nr * sizeof(*p->map.ext));
-	if (!rc && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK |
-			 F_SEAL_GROW | F_SEAL_WRITE))
-		rc = -errno;
-	if (!rc)
+	if (fd >= 0)
 		return fd;
-	close(fd);
-	return ybd_error_sys(err, rc, "%s: writing the map", p->name);
+	return ybd_error_sys(err, fd, "%s: writing the map", p->name);
 }
 
 bool ybd_plan_is(const struct ybd_plan *p, const struct ybd_image_info *img)
 {
 	return !memcmp(p->identity, img->identity, sizeof(p->identity)) &&
 	       p->flags == img->flags && p->map.size == img->size;
+}
+
+int ybd_plan_find(struct ybd_nl *nl, const struct ybd_plan *p, u32 *id,
+		  struct ybd_error *err)
+{
+	struct ybd_image_list list;
+	int rc = ybd_nl_image_list(nl, &list, err);
+	size_t i;
+
+	if (rc)
+		return rc;
+	for (i = 0; i < list.n && !rc; i++) {
+		if (!ybd_plan_is(p, &list.v[i]))
+			continue;
+		*id = list.v[i].id;
+		rc = 1;
+	}
+	ybd_image_list_free(&list);
+	return rc;
 }
 
 static int send_load(struct ybd_nl *nl, struct ybd_plan *p, const char *name,

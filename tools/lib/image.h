@@ -30,6 +30,29 @@
 const char *ybd_layer_check(const char *spec);
 
 /**
+ * struct ybd_layer - what a pool remembers of a layer, see struct ybd_fmt_layer
+ * @kind: enum ybd_fmt_layer_kind
+ * @size: bytes
+ * @identity: of its contents
+ * @source_uuid: of the namespace, or zeroes
+ * @store_uuid: of the lvstore, or zeroes
+ * @lvol_uuid: of the lvol, or zeroes
+ * @text: name of an lvol; where a device or a file is, as a source is named
+ * @where: of an lvol: where the store is, when that is no namespace with a
+ *	   uuid; else NULL
+ */
+struct ybd_layer {
+	u16 kind;
+	u64 size;
+	u8 identity[YBD_IDENTITY_LEN];
+	u8 source_uuid[YBD_UUID_LEN];
+	u8 store_uuid[YBD_UUID_LEN];
+	u8 lvol_uuid[YBD_UUID_LEN];
+	char *text;
+	char *where;
+};
+
+/**
  * struct ybd_plan - an image that could be loaded
  * @name: what it is called: STORE/LVOL by their names, joined with "+"
  * @uuid: of the topmost layer
@@ -39,6 +62,7 @@ const char *ybd_layer_check(const char *spec);
  * @layers: how many, with all lvols of each chain
  * @flags: of enum ybd_image_flags
  * @sources: @nr_sources that @map reads, as it numbers them; the finder's
+ * @layer: @nr_layer layers that the user named, from the bottom to the top
  */
 struct ybd_plan {
 	char name[YBD_IMAGE_NAME_LEN + 1];
@@ -50,6 +74,8 @@ struct ybd_plan {
 	u32 flags;
 	struct ybd_source **sources;
 	size_t nr_sources;
+	struct ybd_layer *layer;
+	size_t nr_layer;
 };
 
 /**
@@ -82,6 +108,18 @@ void ybd_plan_free(struct ybd_plan *p);
  */
 int ybd_plan_load(struct ybd_nl *nl, struct ybd_plan *p, const char *name,
 		  struct ybd_image_info *out, struct ybd_error *err);
+
+/**
+ * ybd_plan_find() - an image that is loaded with that content, under any name
+ * @nl: the kernel
+ * @p: the plan
+ * @id: its number
+ * @err: why it cannot be said
+ *
+ * Return: 1 when there is one, 0 when there is none, or a negative errno.
+ */
+int ybd_plan_find(struct ybd_nl *nl, const struct ybd_plan *p, u32 *id,
+		  struct ybd_error *err);
 
 /* Does the image have the content that the plan describes? */
 bool ybd_plan_is(const struct ybd_plan *p, const struct ybd_image_info *img);

@@ -14,6 +14,7 @@
 #define YBD_UUID_LEN		16
 #define YBD_IDENTITY_LEN	32
 #define YBD_DISK_LEN		31
+#define YBD_POOL_NAME_LEN	63
 
 struct ybd_info {
 	u32 abi;
@@ -71,6 +72,13 @@ struct ybd_stats {
 	u64 would_block;
 	u64 upper_used;
 	u64 upper_limit;
+	u64 upper_mapped;
+	u64 upper_allocated;
+	u64 map_bytes;
+	u64 map_extents;
+	u64 log_blocks;
+	u64 commits;
+	u64 checkpoints;
 };
 
 struct ybd_device_info {
@@ -87,7 +95,32 @@ struct ybd_device_info {
 	u32 logical_block_size;
 	u32 state;
 	u32 openers;
+	u32 pool_id;
+	char pool_name[YBD_POOL_NAME_LEN + 1];
+	u8 upper_uuid[YBD_UUID_LEN];
+	u32 upper_flags;
+	u64 quota;
+	u64 reserve;
 	struct ybd_stats stats;
+};
+
+struct ybd_pool_info {
+	u32 id;
+	u8 uuid[YBD_UUID_LEN];
+	char name[YBD_POOL_NAME_LEN + 1];
+	char disk[YBD_DISK_LEN + 1];
+	u32 major;
+	u32 minor;
+	u64 size;
+	u64 segment_size;
+	u32 logical_block_size;
+	u32 segments;
+	u32 free_segments;
+	u32 metadata_segments;
+	u32 users;
+	u64 commits;
+	u64 flushes;
+	u64 flushes_merged;
 };
 
 /**
@@ -125,6 +158,11 @@ struct ybd_image_req {
  * @size: 0 for the image's
  * @logical_block_size: 0 for the image's
  * @cgroup_fd: -1 for none
+ * @pool_fd: of an upper in a pool: the device, open for reading and writing
+ * @upper_flags: of such an upper
+ * @quota: of such an upper; 0 for as much as the device has
+ * @reserve: of such an upper
+ * @layers_fd: of a persistent one: file with the list of layers; else -1
  */
 struct ybd_device_req {
 	const char *name;
@@ -135,11 +173,17 @@ struct ybd_device_req {
 	u64 size;
 	u32 logical_block_size;
 	int cgroup_fd;
+	int pool_fd;
+	u32 upper_flags;
+	u64 quota;
+	u64 reserve;
+	int layers_fd;
 };
 
 enum ybd_event_kind {
 	YBD_EVENT_DEVICE_CREATED,
 	YBD_EVENT_DEVICE_DETACHED,
+	YBD_EVENT_DEVICE_CHANGED,
 	YBD_EVENT_IMAGE_LOADED,
 	YBD_EVENT_IMAGE_UNLOADED,
 	YBD_EVENT_LOST,

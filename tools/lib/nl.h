@@ -105,6 +105,37 @@ int ybd_nl_device_list(struct ybd_nl *nl, struct ybd_device_list *out,
 void ybd_device_list_free(struct ybd_device_list *list);
 
 /**
+ * ybd_nl_device_attach() - make the device of an upper that is in a pool
+ * @nl: the handle
+ * @pool_fd: the pool, open for reading and writing
+ * @uuid: of the upper
+ * @image_id: the image that it was made over
+ * @out: what it became: its node is usable
+ * @err: why not
+ *
+ * Return: 0; -EEXIST when the name is taken; -EBUSY when it is attached.
+ */
+int ybd_nl_device_attach(struct ybd_nl *nl, int pool_fd,
+			 const u8 uuid[YBD_UUID_LEN], u32 image_id,
+			 struct ybd_device_info *out, struct ybd_error *err);
+/* Make it @size bytes large, which is more than it has. */
+int ybd_nl_device_resize(struct ybd_nl *nl, const char *name, u64 size,
+			 struct ybd_device_info *out, struct ybd_error *err);
+/* One that is not attached. */
+int ybd_nl_upper_destroy(struct ybd_nl *nl, int pool_fd,
+			 const u8 uuid[YBD_UUID_LEN], struct ybd_error *err);
+
+/* struct ybd_pool_list - pools that the module has open; @v: @n of them */
+struct ybd_pool_list {
+	struct ybd_pool_info *v;
+	size_t n;
+};
+
+int ybd_nl_pool_list(struct ybd_nl *nl, struct ybd_pool_list *out,
+		     struct ybd_error *err);
+void ybd_pool_list_free(struct ybd_pool_list *list);
+
+/**
  * ybd_nl_events_start() - listen to events from now on
  * @nl: the handle, which can do nothing else afterwards
  * @err: why not

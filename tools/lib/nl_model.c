@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attributes of the family to plain structs, and back. */
+/* Attributes of the family: their names, and answers as plain structs. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +67,33 @@ static const char * const device_names[] = {
 	[YBD_A_DEVICE_OPENERS] = "openers",
 	[YBD_A_DEVICE_DETACH_FLAGS] = "detach-flags",
 	[YBD_A_DEVICE_STATS] = "stats",
+	[YBD_A_DEVICE_POOL_FD] = "pool-fd",
+	[YBD_A_DEVICE_POOL_ID] = "pool-id",
+	[YBD_A_DEVICE_POOL_NAME] = "pool-name",
+	[YBD_A_DEVICE_UPPER_UUID] = "upper-uuid",
+	[YBD_A_DEVICE_UPPER_FLAGS] = "upper-flags",
+	[YBD_A_DEVICE_QUOTA] = "quota",
+	[YBD_A_DEVICE_RESERVE] = "reserve",
+	[YBD_A_DEVICE_LAYERS_FD] = "layers-fd",
+};
+
+static const char * const pool_names[] = {
+	[YBD_A_POOL_ID] = "id",
+	[YBD_A_POOL_UUID] = "uuid",
+	[YBD_A_POOL_NAME] = "name",
+	[YBD_A_POOL_DISK] = "disk",
+	[YBD_A_POOL_MAJOR] = "major",
+	[YBD_A_POOL_MINOR] = "minor",
+	[YBD_A_POOL_SIZE] = "size",
+	[YBD_A_POOL_SEGMENT_SIZE] = "segment-size",
+	[YBD_A_POOL_LOGICAL_BLOCK_SIZE] = "logical-block-size",
+	[YBD_A_POOL_SEGMENTS] = "segments",
+	[YBD_A_POOL_FREE_SEGMENTS] = "free-segments",
+	[YBD_A_POOL_METADATA_SEGMENTS] = "metadata-segments",
+	[YBD_A_POOL_USERS] = "users",
+	[YBD_A_POOL_COMMITS] = "commits",
+	[YBD_A_POOL_FLUSHES] = "flushes",
+	[YBD_A_POOL_FLUSHES_MERGED] = "flushes-merged",
 };
 
 static_assert(ARRAY_SIZE(info_names) == YBD_A_INFO_MAX + 1, "info");
@@ -74,6 +101,7 @@ static_assert(ARRAY_SIZE(source_names) == YBD_A_SOURCE_MAX + 1, "source");
 static_assert(ARRAY_SIZE(sources_names) == YBD_A_SOURCES_MAX + 1, "sources");
 static_assert(ARRAY_SIZE(image_names) == YBD_A_IMAGE_MAX + 1, "image");
 static_assert(ARRAY_SIZE(device_names) == YBD_A_DEVICE_MAX + 1, "device");
+static_assert(ARRAY_SIZE(pool_names) == YBD_A_POOL_MAX + 1, "pool");
 
 struct attr_set {
 	const char * const *names;
@@ -94,6 +122,8 @@ static struct attr_set attr_set_of(u8 cmd)
 	case YBD_CMD_IMAGE_GET:
 		return (struct attr_set){ image_names, YBD_A_IMAGE_MAX,
 					  YBD_A_IMAGE_SOURCE };
+	case YBD_CMD_POOL_GET:
+		return (struct attr_set){ pool_names, YBD_A_POOL_MAX, 0 };
 	default:
 		return (struct attr_set){ device_names, YBD_A_DEVICE_MAX, 0 };
 	}
@@ -214,7 +244,7 @@ int nl_decode_info(const struct nlmsghdr *h, struct ybd_info *out)
 	return 0;
 }
 
-static int decode_source(struct nlattr *nest, struct ybd_source_info *out)
+int nl_decode_source(struct nlattr *nest, struct ybd_source_info *out)
 {
 	struct nlattr *tb[YBD_A_SOURCE_MAX + 1];
 	int rc = parse_nest(nest, tb, YBD_A_SOURCE_MAX);
@@ -254,7 +284,7 @@ static int decode_sources(const struct nlmsghdr *h, struct ybd_image_info *out)
 	nla_for_each_attr(a, genlmsg_attrdata(g, 0), genlmsg_attrlen(g, 0), rem) {
 		if (nla_type(a) != YBD_A_IMAGE_SOURCE)
 			continue;
-		rc = decode_source((struct nlattr *)a, v++);
+		rc = nl_decode_source((struct nlattr *)a, v++);
 		if (rc)
 			return rc;
 		out->nr_sources++;
@@ -269,7 +299,7 @@ void ybd_image_info_free(struct ybd_image_info *info)
 	info->nr_sources = 0;
 }
 
-static int decode_image(const struct nlmsghdr *h, struct ybd_image_info *out)
+int nl_decode_image(const struct nlmsghdr *h, struct ybd_image_info *out)
 {
 	struct nlattr *tb[YBD_A_IMAGE_MAX + 1];
 	int rc = nl_parse(h, tb, YBD_A_IMAGE_MAX);
@@ -320,6 +350,13 @@ static int decode_stats(struct nlattr *nest, struct ybd_stats *out)
 		STAT(WOULD_BLOCK, would_block),
 		STAT(UPPER_USED, upper_used),
 		STAT(UPPER_LIMIT, upper_limit),
+		STAT(UPPER_MAPPED, upper_mapped),
+		STAT(UPPER_ALLOCATED, upper_allocated),
+		STAT(MAP_BYTES, map_bytes),
+		STAT(MAP_EXTENTS, map_extents),
+		STAT(LOG_BLOCKS, log_blocks),
+		STAT(COMMITS, commits),
+		STAT(CHECKPOINTS, checkpoints),
 #undef STAT
 	};
 	struct nlattr *tb[YBD_A_STATS_MAX + 1];
@@ -334,7 +371,7 @@ static int decode_stats(struct nlattr *nest, struct ybd_stats *out)
 	return 0;
 }
 
-static int decode_device(const struct nlmsghdr *h, struct ybd_device_info *out)
+int nl_decode_device(const struct nlmsghdr *h, struct ybd_device_info *out)
 {
 	struct nlattr *tb[YBD_A_DEVICE_MAX + 1];
 	int rc = nl_parse(h, tb, YBD_A_DEVICE_MAX);
@@ -356,9 +393,44 @@ static int decode_device(const struct nlmsghdr *h, struct ybd_device_info *out)
 	get_u32(tb, YBD_A_DEVICE_LOGICAL_BLOCK_SIZE, &out->logical_block_size);
 	get_u32(tb, YBD_A_DEVICE_STATE, &out->state);
 	get_u32(tb, YBD_A_DEVICE_OPENERS, &out->openers);
+	get_u32(tb, YBD_A_DEVICE_POOL_ID, &out->pool_id);
+	get_str(tb, YBD_A_DEVICE_POOL_NAME, out->pool_name,
+		sizeof(out->pool_name));
+	get_bytes(tb, YBD_A_DEVICE_UPPER_UUID, out->upper_uuid,
+		  sizeof(out->upper_uuid));
+	get_u32(tb, YBD_A_DEVICE_UPPER_FLAGS, &out->upper_flags);
+	get_u64(tb, YBD_A_DEVICE_QUOTA, &out->quota);
+	get_u64(tb, YBD_A_DEVICE_RESERVE, &out->reserve);
 	if (tb[YBD_A_DEVICE_STATS])
 		rc = decode_stats(tb[YBD_A_DEVICE_STATS], &out->stats);
 	return rc;
+}
+
+int nl_decode_pool(const struct nlmsghdr *h, struct ybd_pool_info *out)
+{
+	struct nlattr *tb[YBD_A_POOL_MAX + 1];
+	int rc = nl_parse(h, tb, YBD_A_POOL_MAX);
+
+	memset(out, 0, sizeof(*out));
+	if (rc)
+		return rc;
+	get_u32(tb, YBD_A_POOL_ID, &out->id);
+	get_bytes(tb, YBD_A_POOL_UUID, out->uuid, sizeof(out->uuid));
+	get_str(tb, YBD_A_POOL_NAME, out->name, sizeof(out->name));
+	get_str(tb, YBD_A_POOL_DISK, out->disk, sizeof(out->disk));
+	get_u32(tb, YBD_A_POOL_MAJOR, &out->major);
+	get_u32(tb, YBD_A_POOL_MINOR, &out->minor);
+	get_u64(tb, YBD_A_POOL_SIZE, &out->size);
+	get_u64(tb, YBD_A_POOL_SEGMENT_SIZE, &out->segment_size);
+	get_u32(tb, YBD_A_POOL_LOGICAL_BLOCK_SIZE, &out->logical_block_size);
+	get_u32(tb, YBD_A_POOL_SEGMENTS, &out->segments);
+	get_u32(tb, YBD_A_POOL_FREE_SEGMENTS, &out->free_segments);
+	get_u32(tb, YBD_A_POOL_METADATA_SEGMENTS, &out->metadata_segments);
+	get_u32(tb, YBD_A_POOL_USERS, &out->users);
+	get_u64(tb, YBD_A_POOL_COMMITS, &out->commits);
+	get_u64(tb, YBD_A_POOL_FLUSHES, &out->flushes);
+	get_u64(tb, YBD_A_POOL_FLUSHES_MERGED, &out->flushes_merged);
+	return 0;
 }
 
 int nl_decode_event(const struct nlmsghdr *h, struct ybd_event *ev)
@@ -371,335 +443,20 @@ int nl_decode_event(const struct nlmsghdr *h, struct ybd_event *ev)
 	switch (g->cmd) {
 	case YBD_CMD_DEVICE_CREATED_NTF:
 		ev->kind = YBD_EVENT_DEVICE_CREATED;
-		return decode_device(h, &ev->device);
+		return nl_decode_device(h, &ev->device);
 	case YBD_CMD_DEVICE_DETACHED_NTF:
 		ev->kind = YBD_EVENT_DEVICE_DETACHED;
-		return decode_device(h, &ev->device);
+		return nl_decode_device(h, &ev->device);
+	case YBD_CMD_DEVICE_CHANGED_NTF:
+		ev->kind = YBD_EVENT_DEVICE_CHANGED;
+		return nl_decode_device(h, &ev->device);
 	case YBD_CMD_IMAGE_LOADED_NTF:
 		ev->kind = YBD_EVENT_IMAGE_LOADED;
-		return decode_image(h, &ev->image);
+		return nl_decode_image(h, &ev->image);
 	case YBD_CMD_IMAGE_UNLOADED_NTF:
 		ev->kind = YBD_EVENT_IMAGE_UNLOADED;
-		return decode_image(h, &ev->image);
+		return nl_decode_image(h, &ev->image);
 	default:
 		return -ENOMSG;	/* of a newer module */
 	}
-}
-
-/* ---- growing lists ---- */
-
-/**
- * list_room() - room for one more
- * @v: array, in steps of powers of two
- * @n: how many are in it
- * @size: of one
- *
- * Return: where the next one goes, or NULL without memory.
- */
-static void *list_room(void **v, size_t n, size_t size)
-{
-	void *p;
-
-	if (!(n & (n - 1))) {
-		p = realloc(*v, (n ? 2 * n : 1) * size);
-		if (!p)
-			return NULL;
-		*v = p;
-	}
-	return (char *)*v + n * size;
-}
-
-static int add_image(const struct nlmsghdr *h, void *arg)
-{
-	struct ybd_image_list *l = arg;
-	struct ybd_image_info *i = list_room((void **)&l->v, l->n,
-					     sizeof(*l->v));
-	int rc = i ? decode_image(h, i) : -ENOMEM;
-
-	l->n += !rc;
-	return rc;
-}
-
-static int add_source(const struct nlmsghdr *h, void *arg)
-{
-	struct nlattr *tb[YBD_A_SOURCES_MAX + 1];
-	int rc = nl_parse(h, tb, YBD_A_SOURCES_MAX);
-	struct ybd_source_list *l = arg;
-	struct ybd_source_info *s;
-
-	if (rc || !tb[YBD_A_SOURCES_SOURCE])
-		return rc;
-	s = list_room((void **)&l->v, l->n, sizeof(*l->v));
-	rc = s ? decode_source(tb[YBD_A_SOURCES_SOURCE], s) : -ENOMEM;
-	l->n += !rc;
-	return rc;
-}
-
-static int add_device(const struct nlmsghdr *h, void *arg)
-{
-	struct ybd_device_list *l = arg;
-	struct ybd_device_info *d = list_room((void **)&l->v, l->n,
-					      sizeof(*l->v));
-	int rc = d ? decode_device(h, d) : -ENOMEM;
-
-	l->n += !rc;
-	return rc;
-}
-
-void ybd_image_list_free(struct ybd_image_list *l)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++)
-		ybd_image_info_free(&l->v[i]);
-	free(l->v);
-	*l = (struct ybd_image_list){ 0 };
-}
-
-void ybd_source_list_free(struct ybd_source_list *l)
-{
-	free(l->v);
-	*l = (struct ybd_source_list){ 0 };
-}
-
-void ybd_device_list_free(struct ybd_device_list *l)
-{
-	free(l->v);
-	*l = (struct ybd_device_list){ 0 };
-}
-
-/* ---- dumps ---- */
-
-/*
- * A dump during which something was made or removed is marked as interrupted
- * and asked for again, so that it shows one moment. On a host that makes
- * containers all the time there may be no such moment: after some tries the
- * last answer is taken. It has each thing at most once, and all that was there
- * from its beginning to its end, since the kernel goes through them by number.
- */
-#define DUMP_TRIES 8
-
-struct dump {
-	u8 cmd;
-	const char *what;
-	nl_answer_fn add;
-	void (*reset)(void *list);
-	void *list;
-};
-
-static int dump(struct ybd_nl *nl, const struct dump *d, struct ybd_error *err)
-{
-	int rc = -EAGAIN, tries;
-	struct nl_msg *msg;
-
-	for (tries = 0; rc == -EAGAIN && tries < DUMP_TRIES; tries++) {
-		d->reset(d->list);
-		msg = nl_msg_new(nl, d->cmd, NLM_F_DUMP, 0);
-		rc = nl_call(nl, msg, d->add, d->list, d->what, err);
-	}
-	if (rc == -EAGAIN)
-		rc = 0;
-	if (rc)
-		d->reset(d->list);
-	return rc;
-}
-
-static void reset_images(void *l)
-{
-	ybd_image_list_free(l);
-}
-
-static void reset_sources(void *l)
-{
-	ybd_source_list_free(l);
-}
-
-static void reset_devices(void *l)
-{
-	ybd_device_list_free(l);
-}
-
-int ybd_nl_image_list(struct ybd_nl *nl, struct ybd_image_list *out,
-		      struct ybd_error *err)
-{
-	const struct dump d = { YBD_CMD_IMAGE_GET, "listing images",
-				add_image, reset_images, out };
-
-	*out = (struct ybd_image_list){ 0 };
-	return dump(nl, &d, err);
-}
-
-int ybd_nl_source_list(struct ybd_nl *nl, struct ybd_source_list *out,
-		       struct ybd_error *err)
-{
-	const struct dump d = { YBD_CMD_SOURCE_GET, "listing sources",
-				add_source, reset_sources, out };
-
-	*out = (struct ybd_source_list){ 0 };
-	return dump(nl, &d, err);
-}
-
-int ybd_nl_device_list(struct ybd_nl *nl, struct ybd_device_list *out,
-		       struct ybd_error *err)
-{
-	const struct dump d = { YBD_CMD_DEVICE_GET, "listing devices",
-				add_device, reset_devices, out };
-
-	*out = (struct ybd_device_list){ 0 };
-	return dump(nl, &d, err);
-}
-
-/* ---- requests ---- */
-
-static int answer_image(const struct nlmsghdr *h, void *arg)
-{
-	ybd_image_info_free(arg);
-	return decode_image(h, arg);
-}
-
-static int answer_device(const struct nlmsghdr *h, void *arg)
-{
-	return decode_device(h, arg);
-}
-
-static int put_source(struct nl_msg *msg, const struct ybd_source_req *s)
-{
-	struct nlattr *nest = nla_nest_start(msg, YBD_A_IMAGE_SOURCE);
-
-	if (!nest || nla_put_s32(msg, YBD_A_SOURCE_FD, s->fd) ||
-	    nla_put_string(msg, YBD_A_SOURCE_NAME, s->name))
-		return -EMSGSIZE;
-	nla_nest_end(msg, nest);
-	return 0;
-}
-
-static int put_image(struct nl_msg *msg, const struct ybd_image_req *r)
-{
-	size_t i;
-	int rc = 0;
-
-	if (nla_put_string(msg, YBD_A_IMAGE_NAME, r->name) ||
-	    nla_put(msg, YBD_A_IMAGE_UUID, sizeof(r->uuid), r->uuid) ||
-	    nla_put_u64(msg, YBD_A_IMAGE_SIZE, r->size) ||
-	    nla_put_u32(msg, YBD_A_IMAGE_LOGICAL_BLOCK_SIZE,
-			r->logical_block_size) ||
-	    nla_put_u32(msg, YBD_A_IMAGE_LAYERS, r->layers) ||
-	    nla_put(msg, YBD_A_IMAGE_IDENTITY, sizeof(r->identity),
-		    r->identity) ||
-	    nla_put_s32(msg, YBD_A_IMAGE_MAP_FD, r->map_fd) ||
-	    nla_put_u32(msg, YBD_A_IMAGE_EXTENT_COUNT, r->extents) ||
-	    nla_put_u32(msg, YBD_A_IMAGE_FLAGS, r->flags))
-		return -EMSGSIZE;
-	for (i = 0; !rc && i < r->nr_sources; i++)
-		rc = put_source(msg, &r->sources[i]);
-	return rc;
-}
-
-int ybd_nl_image_load(struct ybd_nl *nl, const struct ybd_image_req *req,
-		      struct ybd_image_info *out, struct ybd_error *err)
-{
-	size_t room = 512 + req->nr_sources * (YBD_SOURCE_NAME_LEN + 32);
-	struct nl_msg *msg = nl_msg_new(nl, YBD_CMD_IMAGE_LOAD, 0, room);
-	struct ybd_image_info info = { 0 };
-	int rc = msg ? put_image(msg, req) : 0;
-
-	if (rc) {
-		nlmsg_free(msg);
-		return ybd_error_set(err, rc, "%s: the request is too long",
-				     req->name);
-	}
-	rc = nl_call(nl, msg, answer_image, &info, req->name, err);
-	if (!rc && out)
-		*out = info;
-	else
-		ybd_image_info_free(&info);
-	return rc;
-}
-
-/* A request that has only the name of something. */
-static struct nl_msg *msg_named(struct ybd_nl *nl, u8 cmd, int type,
-				const char *name)
-{
-	struct nl_msg *msg = nl_msg_new(nl, cmd, 0, strlen(name) + 64);
-
-	if (msg && nla_put_string(msg, type, name)) {
-		nlmsg_free(msg);
-		msg = NULL;
-	}
-	return msg;
-}
-
-int ybd_nl_image_unload(struct ybd_nl *nl, const char *name,
-			struct ybd_error *err)
-{
-	return nl_call(nl, msg_named(nl, YBD_CMD_IMAGE_UNLOAD,
-				     YBD_A_IMAGE_NAME, name),
-		       NULL, NULL, name, err);
-}
-
-int ybd_nl_image_get(struct ybd_nl *nl, const char *name,
-		     struct ybd_image_info *out, struct ybd_error *err)
-{
-	int rc;
-
-	memset(out, 0, sizeof(*out));
-	rc = nl_call(nl, msg_named(nl, YBD_CMD_IMAGE_GET, YBD_A_IMAGE_NAME,
-				   name),
-		     answer_image, out, name, err);
-	if (rc)
-		ybd_image_info_free(out);
-	return rc;
-}
-
-static int put_device(struct nl_msg *msg, const struct ybd_device_req *r)
-{
-	if (nla_put_string(msg, YBD_A_DEVICE_NAME, r->name) ||
-	    (r->image_name ?
-	     nla_put_string(msg, YBD_A_DEVICE_IMAGE_NAME, r->image_name) :
-	     nla_put_u32(msg, YBD_A_DEVICE_IMAGE_ID, r->image_id)) ||
-	    nla_put_u32(msg, YBD_A_DEVICE_UPPER, r->upper) ||
-	    (r->upper_limit &&
-	     nla_put_u64(msg, YBD_A_DEVICE_UPPER_LIMIT, r->upper_limit)) ||
-	    (r->size && nla_put_u64(msg, YBD_A_DEVICE_SIZE, r->size)) ||
-	    (r->logical_block_size &&
-	     nla_put_u32(msg, YBD_A_DEVICE_LOGICAL_BLOCK_SIZE,
-			 r->logical_block_size)) ||
-	    (r->cgroup_fd >= 0 &&
-	     nla_put_s32(msg, YBD_A_DEVICE_CGROUP_FD, r->cgroup_fd)))
-		return -EMSGSIZE;
-	return 0;
-}
-
-int ybd_nl_device_create(struct ybd_nl *nl, const struct ybd_device_req *req,
-			 struct ybd_device_info *out, struct ybd_error *err)
-{
-	struct nl_msg *msg = nl_msg_new(nl, YBD_CMD_DEVICE_CREATE, 0, 512);
-
-	if (msg && put_device(msg, req)) {
-		nlmsg_free(msg);
-		return ybd_error_set(err, -EMSGSIZE,
-				     "%s: the request is too long", req->name);
-	}
-	return nl_call(nl, msg, answer_device, out, req->name, err);
-}
-
-int ybd_nl_device_detach(struct ybd_nl *nl, const char *name, u32 flags,
-			 struct ybd_error *err)
-{
-	struct nl_msg *msg = msg_named(nl, YBD_CMD_DEVICE_DETACH,
-				       YBD_A_DEVICE_NAME, name);
-
-	if (msg && flags && nla_put_u32(msg, YBD_A_DEVICE_DETACH_FLAGS, flags)) {
-		nlmsg_free(msg);
-		msg = NULL;
-	}
-	return nl_call(nl, msg, NULL, NULL, name, err);
-}
-
-int ybd_nl_device_get(struct ybd_nl *nl, const char *name,
-		      struct ybd_device_info *out, struct ybd_error *err)
-{
-	return nl_call(nl, msg_named(nl, YBD_CMD_DEVICE_GET, YBD_A_DEVICE_NAME,
-				     name),
-		       answer_device, out, name, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between nl.c (the conversation) and nl_model.c (what is said). */
+/* Between nl.c (the conversation), nl_request.c and nl_model.c (what is said). */
 #ifndef YBD_LIB_NL_PRIV_H
 #define YBD_LIB_NL_PRIV_H
 
@@ -64,7 +64,12 @@ const char *nl_attr_name(const struct nlmsghdr *h, u32 off, char *buf,
 const char *nl_missing_name(const struct nlmsghdr *h, u32 nest, u32 type,
 			    char *buf, size_t len);
 
+/* What is missing or too short is left 0. 0, -EBADMSG or -ENOMEM. */
 int nl_decode_info(const struct nlmsghdr *h, struct ybd_info *out);
+int nl_decode_source(struct nlattr *nest, struct ybd_source_info *out);
+int nl_decode_image(const struct nlmsghdr *h, struct ybd_image_info *out);
+int nl_decode_device(const struct nlmsghdr *h, struct ybd_device_info *out);
+int nl_decode_pool(const struct nlmsghdr *h, struct ybd_pool_info *out);
 int nl_decode_event(const struct nlmsghdr *h, struct ybd_event *ev);
 
 #endif

@@ -119,7 +119,7 @@ int ybd_source_device(struct ybd_source *s, struct ybd_error *err)
 	rc = ybd_stack_check(s->fd, s->path, err);
 	if (rc)
 		return rc;
-	fd = s->is_file ? ybd_loop_open(s->fd, s->path, err) : s->fd;
+	fd = s->is_file ? ybd_loop_open(s->fd, s->path, false, err) : s->fd;
 	if (fd < 0)
 		return fd;
 	s->dev_fd = fd;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ybdctl create, attach, detach, destroy, list, show, stats: devices. */
+/* ybdctl create, detach, destroy, list, show, stats: devices. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,8 +10,10 @@
 
 #include "commands.h"
 #include "detach.h"
+#include "layerlist.h"
 #include "layers.h"
 #include "names.h"
+#include "pools.h"
 #include "show.h"
 #include "util.h"
 
@@ -34,6 +36,9 @@ void check_device_name(const char *name)
  * @image_name: --image-name
  * @ro: --ro
  * @vol: --volatile
+ * @autostart: --autostart
+ * @quota: --quota
+ * @reserve: --reserve
  * @ram: --ram
  * @size: --size
  * @block_size: --block-size
@@ -46,6 +51,9 @@ struct create {
 	const char *image_name;
 	bool ro;
 	bool vol;
+	bool autostart;
+	u64 quota;
+	u64 reserve;
 	u64 ram;
 	u64 size;
 	u64 block_size;
@@ -64,9 +72,15 @@ static int open_cgroup(const char *cgroup, struct ybd_error *err)
 	return fd < 0 ? ybd_error_sys(err, -errno, "--cgroup: %s", path) : fd;
 }
 
+static bool is_persistent(const struct create *c)
+{
+	return c->pool && !c->vol;
+}
+
 /*
  * Load the image and make the device from it. Only for an image that is not
- * loaded: reading a store takes much longer than making a device.
+ * loaded: reading a store takes much longer than making a device. And where a
+ * pool has to remember the image, of which the kernel knows no layers.
  */
 static int create_loading(struct ybd_nl *nl, struct create *c,
 			  struct ybd_device_req *req,
@@ -79,7 +93,13 @@ static int create_loading(struct ybd_nl *nl, struct create *c,
 
 	if (rc)
 		return rc;
-	rc = ybd_plan_load(nl, &p, c->image_name, &info, err);
+	rc = 0;
+	if (is_persistent(c)) {
+		req->layers_fd = ybd_layers_file(&p, err);
+		rc = req->layers_fd < 0 ? req->layers_fd : 0;
+	}
+	if (!rc)
+		rc = ybd_plan_load(nl, &p, c->image_name, &info, err);
 	ybd_plan_free(&p);
 	ybd_finder_exit(&f);
 	if (rc < 0)
@@ -97,6 +117,8 @@ static int create_device(struct ybd_nl *nl, struct create *c,
 	char name[YBD_IMAGE_NAME_LEN + 1];
 	int rc = -ENOENT;
 
+	if (is_persistent(c))
+		return create_loading(nl, c, req, out, err);
 	if (c->image_name)
 		req->image_name = c->image_name;
 	else if (c->image && !c->layers.layer.n)
@@ -114,15 +136,60 @@ static int create_device(struct ybd_nl *nl, struct create *c,
 	return create_loading(nl, c, req, out, err);
 }
 
+/* A descriptor of --pool for the kernel, or a negative errno. */
+static int open_pool(const char *spec, struct ybd_error *err)
+{
+	struct pool_refs refs;
+	int rc = pools_find(spec, &refs, err);
+
+	if (rc)
+		return rc;
+	rc = pool_ref_open(&refs.v[0], err);
+	pools_free(&refs);
+	return rc;
+}
+
+static int create_with(struct ybd_nl *nl, struct create *c,
+		       struct ybd_device_req *req, struct ybd_device_info *out,
+		       struct ybd_error *err)
+{
+	int rc;
+
+	if (c->pool) {
+		req->pool_fd = open_pool(c->pool, err);
+		if (req->pool_fd < 0)
+			return req->pool_fd;
+	}
+	rc = create_device(nl, c, req, out, err);
+	if (req->layers_fd >= 0)
+		close(req->layers_fd);
+	if (c->pool)
+		close(req->pool_fd);
+	return rc;
+}
+
+static u32 upper_kind(const struct create *c)
+{
+	if (c->ro)
+		return YBD_UPPER_KIND_NONE;
+	return c->pool ? YBD_UPPER_KIND_POOL : YBD_UPPER_KIND_RAM;
+}
+
 static int create(struct create *c, const char *name)
 {
 	struct ybd_device_req req = {
 		.name = name,
-		.upper = c->ro ? YBD_UPPER_KIND_NONE : YBD_UPPER_KIND_RAM,
+		.upper = upper_kind(c),
 		.upper_limit = c->ram,
 		.size = c->size,
 		.logical_block_size = c->block_size,
 		.cgroup_fd = -1,
+		.pool_fd = -1,
+		.upper_flags = (c->vol ? YBD_UPPER_FLAGS_VOLATILE : 0) |
+			       (c->autostart ? YBD_UPPER_FLAGS_AUTOSTART : 0),
+		.quota = c->quota,
+		.reserve = c->reserve,
+		.layers_fd = -1,
 	};
 	int fd __cleanup_fd = -1;
 	struct ybd_error err = { 0 };
@@ -139,10 +206,14 @@ static int create(struct create *c, const char *name)
 	rc = ybd_nl_open(&nl, &err);
 	if (rc)
 		return cmd_fail_err(&err);
-	rc = create_device(nl, c, &req, &info, &err);
+	rc = create_with(nl, c, &req, &info, &err);
 	ybd_nl_close(nl);
 	if (rc)
 		return cmd_fail_err(&err);
+	if (c->quota && c->quota < info.size)
+		cmd_warn("%s: writes fail when they take more than %llu of its %llu bytes",
+			 name, (unsigned long long)c->quota,
+			 (unsigned long long)info.size);
 	if (print_is_json())
 		show_device(&info);
 	else
@@ -150,12 +221,38 @@ static int create(struct create *c, const char *name)
 	return CMD_OK;
 }
 
-/* Pools are part of the command line already, so that scripts can be written. */
-static int no_pools(const struct create *c)
+/* Where writes go. */
+static void check_upper(const struct create *c)
 {
-	return cmd_fail(-EOPNOTSUPP,
-			"--%s is not supported by this version: use --ram SIZE or --ro",
-			c->pool ? "pool" : "volatile");
+	if (c->ro && c->ram)
+		cmd_usage("--ro and --ram exclude each other");
+	if (c->pool && (c->ro || c->ram))
+		cmd_usage("--pool and --%s exclude each other", c->ro ? "ro" : "ram");
+	if (!c->pool && (c->vol || c->autostart || c->quota || c->reserve))
+		cmd_usage("--%s needs --pool", c->vol ? "volatile" :
+			  c->autostart ? "autostart" :
+			  c->quota ? "quota" : "reserve");
+	if (!c->ro && !c->ram && !c->pool)
+		cmd_usage("where do writes go? --ram SIZE, --pool POOL, or --ro for a read-only device");
+	if (c->ro && c->cgroup)
+		cmd_usage("--cgroup is for --ram: a read-only device takes no memory for writes");
+	if (c->pool && c->cgroup)
+		cmd_usage("--cgroup is for --ram: what is written to a pool takes no memory");
+	if (c->layers.unsafe && !c->ro)
+		cmd_usage("--unsafe-writable needs --ro: the lvol may change below");
+	if (c->ram && c->ram < 8192)
+		cmd_usage("--ram is less than a block and its index, 8192 bytes");
+}
+
+static void check_pool(const struct create *c)
+{
+	if (c->vol && c->autostart)
+		cmd_usage("--volatile and --autostart exclude each other: nothing is left to start");
+	if (c->quota % 4096 || c->reserve % 4096)
+		cmd_usage("--%s: no multiple of 4096",
+			  c->quota % 4096 ? "quota" : "reserve");
+	if (c->quota && c->reserve > c->quota)
+		cmd_usage("--reserve is more than --quota");
 }
 
 static void create_check(struct create *c, const char *name)
@@ -171,18 +268,8 @@ static void create_check(struct create *c, const char *name)
 			cmd_usage("\"%s\" cannot be the name of an image: %s",
 				  c->image_name, why);
 	}
-	if (c->pool || c->vol)
-		return;
-	if (!c->ro && !c->ram)
-		cmd_usage("where do writes go? --ram SIZE, or --ro for a read-only device");
-	if (c->ro && c->ram)
-		cmd_usage("--ro and --ram exclude each other");
-	if (c->ro && c->cgroup)
-		cmd_usage("--cgroup is for --ram: a read-only device takes no memory for writes");
-	if (c->layers.unsafe && !c->ro)
-		cmd_usage("--unsafe-writable needs --ro: the lvol may change below");
-	if (c->ram && c->ram < 8192)
-		cmd_usage("--ram is less than a block and its index, 8192 bytes");
+	check_upper(c);
+	check_pool(c);
 	if (c->block_size && c->block_size != 512 && c->block_size != 4096)
 		cmd_usage("--block-size is neither 512 nor 4096");
 }
@@ -195,8 +282,11 @@ static void create_layers(struct create *c)
 	if (why)
 		cmd_usage("\"%s\" cannot be the name of an image: %s", c->image,
 			  why);
-	if (c->image && !c->layers.layer.n && ybd_layer_check(c->image))
+	if (c->image && !c->layers.layer.n && ybd_layer_check(c->image)) {
+		if (is_persistent(c))
+			cmd_usage("--image: the pool has to remember the layers: name them as STORE/LVOL, or add --volatile");
 		return;	/* then it has to be loaded */
+	}
 	layers_finish(&c->layers, c->image);
 }
 
@@ -211,8 +301,14 @@ int cmd_create(const struct cmd *cmd, int argc, char **argv)
 			"What to call the image when it has to be loaded."),
 		OPT_SIZE("ram", &c.ram, "Keep writes in memory, at most so many bytes."),
 		OPT_FLAG("ro", &c.ro, "A read-only device."),
-		OPT_STR("pool", "POOL", &c.pool, "Not supported by this version."),
-		OPT_FLAG("volatile", &c.vol, "Not supported by this version."),
+		OPT_STR("pool", "POOL", &c.pool,
+			"Keep writes in a pool: its name, uuid, device or file."),
+		OPT_FLAG("volatile", &c.vol,
+			 "What is in the pool is gone after a detach or a crash."),
+		OPT_SIZE("quota", &c.quota,
+			 "Most that it may take of the pool; by default its size."),
+		OPT_SIZE("reserve", &c.reserve, "So much of the pool is kept for it."),
+		OPT_FLAG("autostart", &c.autostart, "For attach --all."),
 		OPT_SIZE("size", &c.size, "Size, at least the image's, which is the default."),
 		OPT_SIZE("block-size", &c.block_size,
 			 "Logical block size, 512 or 4096; by default the image's."),
@@ -226,18 +322,9 @@ int cmd_create(const struct cmd *cmd, int argc, char **argv)
 	cmd_parse(cmd, opts, argc, argv, 1, 1);
 	create_check(&c, argv[0]);
 	create_layers(&c);
-	code = c.pool || c.vol ? no_pools(&c) : create(&c, argv[0]);
+	code = create(&c, argv[0]);
 	layers_exit(&c.layers);
 	return code;
-}
-
-int cmd_attach(const struct cmd *cmd, int argc, char **argv)
-{
-	cmd_parse(cmd, NULL, argc, argv, 1, 1);
-	check_device_name(argv[0]);
-	return cmd_fail(-EOPNOTSUPP,
-			"%s: only a device in a pool can be attached, and this version has no pools",
-			argv[0]);
 }
 
 /* ---- detach ---- */
@@ -301,27 +388,22 @@ static void run_workers(struct batch *b)
 		pthread_join(id[i], NULL);
 }
 
-int cmd_detach(const struct cmd *cmd, int argc, char **argv)
+/* @pool: for destroy, where else to look; NULL for everywhere */
+static int detach(char **names, unsigned int n, u32 flags, const char *pool)
 {
-	bool force = false;
-	const struct opt opts[] = {
-		OPT_FLAG("force", &force,
-			 "Also when it is open: I/O fails from now on."),
-		OPT_END
-	};
-	struct batch b = { .names = argv };
+	struct batch b = { .names = names, .n = n, .flags = flags };
 	int rc, code = CMD_OK;
 	unsigned int i;
 
-	b.n = cmd_parse(cmd, opts, argc, argv, 1, argc);
-	for (i = 0; i < b.n; i++)
-		check_device_name(argv[i]);
-	b.flags = force ? YBD_DETACH_FLAGS_FORCE : 0;
+	for (i = 0; i < n; i++)
+		check_device_name(names[i]);
 	b.deadline = ybd_detach_deadline();
 	b.err = calloc(b.n, sizeof(*b.err));
 	if (!b.err)
 		return cmd_fail(-ENOMEM, "out of memory");
 	run_workers(&b);
+	if (flags & YBD_DETACH_FLAGS_DESTROY)
+		destroy_uppers(pool, names, b.err, n);
 	for (i = 0; i < b.n; i++) {
 		if (!b.err[i].code)
 			continue;
@@ -331,6 +413,36 @@ int cmd_detach(const struct cmd *cmd, int argc, char **argv)
 	}
 	free(b.err);
 	return code;
+}
+
+int cmd_detach(const struct cmd *cmd, int argc, char **argv)
+{
+	bool force = false;
+	const struct opt opts[] = {
+		OPT_FLAG("force", &force,
+			 "Also when it is open: I/O fails from now on."),
+		OPT_END
+	};
+	int n = cmd_parse(cmd, opts, argc, argv, 1, argc);
+
+	return detach(argv, n, force ? YBD_DETACH_FLAGS_FORCE : 0, NULL);
+}
+
+int cmd_destroy(const struct cmd *cmd, int argc, char **argv)
+{
+	const char *pool = NULL;
+	bool force = false;
+	const struct opt opts[] = {
+		OPT_FLAG("force", &force,
+			 "Also when it is open: I/O fails from now on."),
+		OPT_STR("pool", "POOL", &pool,
+			"Look only here for one that is not attached."),
+		OPT_END
+	};
+	int n = cmd_parse(cmd, opts, argc, argv, 1, argc);
+	u32 flags = YBD_DETACH_FLAGS_DESTROY;
+
+	return detach(argv, n, flags | (force ? YBD_DETACH_FLAGS_FORCE : 0), pool);
 }
 
 /* ---- list, show, stats ---- */

@@ -29,6 +29,7 @@ static const char *kind_text(enum ybd_event_kind kind)
 	static const char * const text[] = {
 		[YBD_EVENT_DEVICE_CREATED] = "device-created",
 		[YBD_EVENT_DEVICE_DETACHED] = "device-detached",
+		[YBD_EVENT_DEVICE_CHANGED] = "device-changed",
 		[YBD_EVENT_IMAGE_LOADED] = "image-loaded",
 		[YBD_EVENT_IMAGE_UNLOADED] = "image-unloaded",
 		[YBD_EVENT_LOST] = "lost",
@@ -40,7 +41,8 @@ static const char *kind_text(enum ybd_event_kind kind)
 static bool is_device(enum ybd_event_kind kind)
 {
 	return kind == YBD_EVENT_DEVICE_CREATED ||
-	       kind == YBD_EVENT_DEVICE_DETACHED;
+	       kind == YBD_EVENT_DEVICE_DETACHED ||
+	       kind == YBD_EVENT_DEVICE_CHANGED;
 }
 
 static void print_event(const struct ybd_event *ev)

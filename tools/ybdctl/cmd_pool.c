@@ -11,6 +11,7 @@
 #include "devices.h"
 #include "lvstore/lvstore.h"
 #include "names.h"
+#include "pools.h"
 #include "print.h"
 #include "util.h"
 
@@ -179,7 +180,7 @@ static int pool_create_run(const struct cmd *cmd, int argc, char **argv)
 		want.nr_uppers = pool_number("uppers", uppers);
 	rc = pool_io_open(argv[0], POOL_IO_WRITE, size, &io, &err);
 	if (rc)
-		return cmd_fail(rc, "%s: %s", argv[0], err.text);
+		return pool_busy(argv[0], &err);
 	created = io->created;
 	rc = create_on(io, argv[0], name, &want, force);
 	pool_io_close(io);
@@ -197,6 +198,7 @@ static const struct print_column list_cols[] = {
 	{ "size", "SIZE", true },
 	{ "segment_size", "SEGMENT", true },
 	{ "max_uppers", "UPPERS", true },
+	{ "in_use", "IN-USE", false },
 	{ }
 };
 
@@ -212,27 +214,29 @@ static int probe_path(const char *path, struct pool_info *info, struct ybd_error
 	return rc;
 }
 
-static void print_row(const char *path, const struct pool_info *info)
+static void print_row(const char *path, const struct pool_info *info,
+		      const struct ybd_pool_list *open)
 {
 	print_object_begin(NULL);
 	print_info(path, info);
+	print_bool("in_use", pool_in_use(open, path, info->uuid));
 	print_object_end();
 }
 
-static int list_device(const char *path)
+static int list_device(const char *path, void *open)
 {
 	struct pool_info info;
 	struct ybd_error err;
 	int rc = probe_path(path, &info, &err);
 
 	if (!rc)
-		print_row(path, &info);
+		print_row(path, &info, open);
 	else if (rc == -EUCLEAN || rc == -EOPNOTSUPP || rc == -EIO)
 		cmd_warn("%s: %s", path, err.text);
 	return rc;
 }
 
-static int list_given(int n, char **paths)
+static int list_given(int n, char **paths, const struct ybd_pool_list *open)
 {
 	struct pool_info info;
 	struct ybd_error err;
@@ -242,7 +246,7 @@ static int list_given(int n, char **paths)
 		rc = probe_path(paths[i], &info, &err);
 		if (rc)
 			return cmd_fail(rc, "%s: %s", paths[i], err.text);
-		print_row(paths[i], &info);
+		print_row(paths[i], &info, open);
 	}
 	return CMD_OK;
 }
@@ -250,10 +254,13 @@ static int list_given(int n, char **paths)
 static int pool_list_run(const struct cmd *cmd, int argc, char **argv)
 {
 	int n = cmd_parse(cmd, NULL, argc, argv, 0, argc), rc;
+	struct ybd_pool_list open;
 
+	pools_in_use(&open);
 	print_list_begin("pools", list_cols);
-	rc = n ? list_given(n, argv) : devices_each(list_device);
+	rc = n ? list_given(n, argv, &open) : devices_each(list_device, &open);
 	print_list_end();
+	ybd_pool_list_free(&open);
 	return rc;
 }
 
@@ -311,16 +318,40 @@ static void print_uppers(const struct pool *p)
 	print_list_end();
 }
 
+/* What the pool says of itself is older than what the kernel knows. */
+static void print_kernel(const struct ybd_pool_info *k)
+{
+	print_object_begin("kernel");
+	print_u64("id", k->id);
+	print_strf("path", "/dev/%s", k->disk);
+	print_u64("users", k->users);
+	print_u64("logical_block_size", k->logical_block_size);
+	print_size("free", k->free_segments * k->segment_size);
+	print_size("metadata", k->metadata_segments * k->segment_size);
+	print_u64("commits", k->commits);
+	print_u64("flushes", k->flushes);
+	print_u64("flushes_merged", k->flushes_merged);
+	print_object_end();
+}
+
 static void print_pool(const char *path, const struct pool *p)
 {
 	u64 seg = bytes(p->info.layout.segment_blocks);
+	const struct ybd_pool_info *k;
+	struct ybd_pool_list open;
 
+	pools_in_use(&open);
+	k = pool_in_use(&open, path, p->info.uuid);
 	print_info(path, &p->info);
+	print_bool("in_use", k);
 	print_size("free", p->totals.free_segments * seg);
 	print_size("owned", p->totals.owned_segments * seg);
 	print_size("metadata", p->totals.metadata_segments * seg);
 	print_u64("live", p->totals.live);
 	print_bool("damaged", pool_report_errors(&p->report));
+	if (k)
+		print_kernel(k);
+	ybd_pool_list_free(&open);
 }
 
 static int pool_show_run(const struct cmd *cmd, int argc, char **argv)
@@ -344,6 +375,25 @@ static int pool_show_run(const struct cmd *cmd, int argc, char **argv)
 	return rc ? cmd_fail(rc, "%s: %s", argv[0], err.text) : CMD_OK;
 }
 
+/* ---- what is in use ---- */
+
+/* Of a pool that the module has, "somebody else" is not much of an answer. */
+int pool_busy(const char *path, const struct ybd_error *err)
+{
+	struct ybd_pool_list open = { 0 };
+	struct pool_info info;
+	struct ybd_error why;
+	const char *who = err->text;
+
+	if (err->code == -EBUSY && !probe_path(path, &info, &why)) {
+		pools_in_use(&open);
+		if (pool_in_use(&open, path, info.uuid))
+			who = "devices are attached from it (see: ybdctl list)";
+	}
+	ybd_pool_list_free(&open);
+	return cmd_fail(err->code, "%s: %s", path, who);
+}
+
 /* ---- grow ---- */
 
 static int pool_grow_run(const struct cmd *cmd, int argc, char **argv)
@@ -362,7 +412,7 @@ static int pool_grow_run(const struct cmd *cmd, int argc, char **argv)
 	size = size_blocks("size", size);
 	rc = pool_io_open(argv[0], POOL_IO_WRITE, 0, &io, &err);
 	if (rc)
-		return cmd_fail(rc, "%s: %s", argv[0], err.text);
+		return pool_busy(argv[0], &err);
 	rc = pool_probe(io, &info, &err);
 	if (!rc && !size)
 		size = io->nr_blocks < info.layout.max_blocks ? io->nr_blocks :
@@ -413,7 +463,7 @@ static int pool_destroy_run(const struct cmd *cmd, int argc, char **argv)
 	cmd_parse(cmd, opts, argc, argv, 1, 1);
 	rc = pool_io_open(argv[0], POOL_IO_WRITE, 0, &io, &err);
 	if (rc)
-		return cmd_fail(rc, "%s: %s", argv[0], err.text);
+		return pool_busy(argv[0], &err);
 	rc = check_unused(io, argv[0], force);
 	if (!rc && pool_destroy(io, &err))
 		rc = cmd_fail(err.code, "%s: %s", argv[0], err.text);

@@ -17,6 +17,9 @@ int pool_check_run(const struct cmd *cmd, int argc, char **argv);
  */
 int pool_alien(const char *path, char *text, size_t len, struct ybd_error *err);
 
+/* @path could not be opened: say why, and who has it. An exit code. */
+int pool_busy(const char *path, const struct ybd_error *err);
+
 /* A decimal number of an option; ends the program when it is none. */
 u64 pool_number(const char *opt, const char *val);
 

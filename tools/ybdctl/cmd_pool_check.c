@@ -96,7 +96,7 @@ static int check_one(const char *path, bool mend, u32 drop)
 	int rc = pool_io_open(path, mend ? POOL_IO_WRITE : POOL_IO_CHECK, 0, &io, &err);
 
 	if (rc)
-		return cmd_fail(rc, "%s: %s", path, err.text);
+		return pool_busy(path, &err);
 	if (io->busy)
 		cmd_warn("%s is in use: what is being changed looks damaged", path);
 	rc = pool_check(io, &p, &err);

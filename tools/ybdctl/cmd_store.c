@@ -74,7 +74,7 @@ static int list_given(int n, char **paths)
 }
 
 /* -EACCES when it may not be looked at. */
-static int list_device(const char *path)
+static int list_device(const char *path, void *arg)
 {
 	struct lvs_error err;
 	struct lvs_probe p;
@@ -92,7 +92,7 @@ static int store_list(const struct cmd *cmd, int argc, char **argv)
 	int n = cmd_parse(cmd, NULL, argc, argv, 0, argc), rc;
 
 	print_list_begin("stores", list_cols);
-	rc = n ? list_given(n, argv) : devices_each(list_device);
+	rc = n ? list_given(n, argv) : devices_each(list_device, NULL);
 	print_list_end();
 	return rc;
 }

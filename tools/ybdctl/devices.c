@@ -24,7 +24,7 @@ static int is_candidate(const struct dirent *d)
 	return !ybd_sysfs_u64("/sys/class/block/%s/hidden", d->d_name);
 }
 
-int devices_each(int (*fn)(const char *path))
+int devices_each(int (*fn)(const char *path, void *arg), void *arg)
 {
 	struct dirent **d;
 	int n = scandir("/sys/class/block", &d, is_candidate, versionsort);
@@ -38,7 +38,7 @@ int devices_each(int (*fn)(const char *path))
 		for (char *c = path; *c; c++)
 			if (*c == '!')	/* sysfs has no slash in names */
 				*c = '/';
-		denied += fn(path) == -EACCES;
+		denied += fn(path, arg) == -EACCES;
 		free(d[i]);
 	}
 	free(d);

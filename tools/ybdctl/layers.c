@@ -46,6 +46,14 @@ static void check_esnap(const char *pair)
 	cmd_usage("--esnap: \"%s\" is not UUID=SOURCE", pair);
 }
 
+void layers_check_esnap(const struct opt_list *esnap)
+{
+	size_t i;
+
+	for (i = 0; i < esnap->n; i++)
+		check_esnap(esnap->v[i]);
+}
+
 void layers_finish(struct layers *l, const char *base)
 {
 	const char *why;
@@ -60,8 +68,7 @@ void layers_finish(struct layers *l, const char *base)
 		if (why)
 			cmd_usage("layer \"%s\": %s", l->spec.v[i], why);
 	}
-	for (i = 0; i < l->esnap.n; i++)
-		check_esnap(l->esnap.v[i]);
+	layers_check_esnap(&l->esnap);
 }
 
 const char *layers_name(const struct layers *l, char buf[YBD_IMAGE_NAME_LEN + 1])

@@ -10,6 +10,7 @@ const struct print_column show_device_cols[] = {
 	{ "size", "SIZE", true },
 	{ "image", "IMAGE", false },
 	{ "upper", "UPPER", false },
+	{ "pool", "POOL", false },
 	{ "upper_used", "USED", true },
 	{ "upper_limit", "LIMIT", true },
 	{ "state", "STATE", false },
@@ -26,6 +27,9 @@ const struct print_column show_stats_cols[] = {
 	{ "first_writes", "FIRST-WRITES", true },
 	{ "overwrites", "OVERWRITES", true },
 	{ "upper_used", "USED", true },
+	{ "upper_mapped", "MAPPED", true },
+	{ "commits", "COMMITS", true },
+	{ "checkpoints", "CHECKPOINTS", true },
 	{ }
 };
 
@@ -51,6 +55,32 @@ static const char *upper_text(u32 kind)
 	return kind <= YBD_UPPER_KIND_POOL ? text[kind] : "unknown";
 }
 
+static void show_pool_upper(const struct ybd_device_info *d)
+{
+	char uuid[YBD_UUID_TEXT_LEN];
+
+	print_str("pool", *d->pool_name ? d->pool_name : NULL);
+	print_u64("pool_id", d->pool_id);
+	print_str("upper_uuid", ybd_uuid_text(d->upper_uuid, uuid));
+	print_bool("volatile", d->upper_flags & YBD_UPPER_FLAGS_VOLATILE);
+	print_bool("autostart", d->upper_flags & YBD_UPPER_FLAGS_AUTOSTART);
+	if (d->quota)
+		print_size("quota", d->quota);
+	else
+		print_str("quota", NULL);
+	print_size("reserve", d->reserve);
+	print_size("upper_used", d->stats.upper_mapped);
+	print_size("upper_limit", d->quota ? d->quota : d->size);
+}
+
+/* What the kind is called where people read it. */
+static const char *upper_word(const struct ybd_device_info *d)
+{
+	if (d->upper != YBD_UPPER_KIND_POOL)
+		return upper_text(d->upper);
+	return d->upper_flags & YBD_UPPER_FLAGS_VOLATILE ? "volatile" : "persistent";
+}
+
 static const char *state_text(u32 state)
 {
 	static const char * const text[] = {
@@ -71,8 +101,10 @@ void show_device(const struct ybd_device_info *d)
 	print_u64("image_id", d->image_id);
 	print_size("size", d->size);
 	print_u64("logical_block_size", d->logical_block_size);
-	print_str("upper", upper_text(d->upper));
-	if (d->upper != YBD_UPPER_KIND_NONE) {
+	print_str_as("upper", upper_text(d->upper), upper_word(d));
+	if (d->upper == YBD_UPPER_KIND_POOL)
+		show_pool_upper(d);
+	if (d->upper == YBD_UPPER_KIND_RAM) {
 		print_size("upper_used", d->stats.upper_used);
 		print_size("upper_limit", d->upper_limit);
 	}
@@ -97,6 +129,13 @@ void show_stats(const struct ybd_stats *s)
 	print_u64("would_block", s->would_block);
 	print_size("upper_used", s->upper_used);
 	print_size("upper_limit", s->upper_limit);
+	print_size("upper_mapped", s->upper_mapped);
+	print_size("upper_allocated", s->upper_allocated);
+	print_size("map_bytes", s->map_bytes);
+	print_u64("map_extents", s->map_extents);
+	print_u64("log_blocks", s->log_blocks);
+	print_u64("commits", s->commits);
+	print_u64("checkpoints", s->checkpoints);
 }
 
 void show_sources(const struct ybd_image_info *i)

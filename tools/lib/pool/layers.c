@@ -100,15 +100,15 @@ static int take_block(struct pool_walk *w, u32 i, u8 *list)
 	return 0;
 }
 
-int pool_layers_walk(struct pool_walk *w)
+/* *@out is NULL when it is damaged, which was reported. */
+static int read_list(struct pool_walk *w, u8 **out)
 {
 	struct pool_upper *u = w->u;
 	u32 nr = (u->layers_bytes + YBD_FMT_LAYERS_BYTES - 1) / YBD_FMT_LAYERS_BYTES;
-	int rc = pool_use_chunk(w, u->layers, POOL_FOR_LAYERS);
+	int rc = 0;
 	u8 *list;
 
-	if (rc)
-		return rc;
+	*out = NULL;
 	if (nr > pool_chunk_end(w->p, u->layers) - u->layers)
 		return pool_upper_error(w->p, w->n, u->layers,
 					"list of layers of upper %u: its %u blocks do not fit into the chunk",
@@ -120,6 +120,39 @@ int pool_layers_walk(struct pool_walk *w)
 		rc = take_block(w, i, list);
 	if (!rc)
 		rc = check_list(w, list);
-	free(list);
+	if (!rc && !u->broken)
+		*out = list;
+	else
+		free(list);
 	return rc < 0 ? rc : 0;
+}
+
+int pool_layers_walk(struct pool_walk *w)
+{
+	int rc = pool_use_chunk(w, w->u->layers, POOL_FOR_LAYERS);
+	u8 *list;
+
+	if (rc)
+		return rc;
+	rc = read_list(w, &list);
+	free(list);
+	return rc;
+}
+
+int pool_layers_read(struct pool *p, u32 n, u8 **list, struct ybd_error *err)
+{
+	struct pool_walk w = { .p = p, .n = n, .u = &p->upper[n] };
+	const struct pool_report *r = &p->report;
+	size_t nr = r->nr;
+	int rc;
+
+	w.u->nr_layers = 0;
+	w.u->broken = false;
+	rc = read_list(&w, list);
+	if (rc)
+		return ybd_error_sys(err, rc, "list of layers");
+	if (*list)
+		return 0;
+	return ybd_error_set(err, -EUCLEAN, "%s",
+			     r->nr > nr ? r->find[nr].text : "its list of layers is damaged");
 }

@@ -280,6 +280,17 @@ int pool_open(struct pool_io *io, struct pool **out, struct ybd_error *err);
 void pool_close(struct pool *p);
 
 /**
+ * pool_layers_read() - the list of layers of an upper
+ * @p: the pool
+ * @n: the upper, which is live
+ * @list: a struct ybd_fmt_layer after the other, verified; free with free(3)
+ * @err: why not
+ *
+ * Return: 0; -EUCLEAN when it is damaged; -ENOMEM.
+ */
+int pool_layers_read(struct pool *p, u32 n, u8 **list, struct ybd_error *err);
+
+/**
  * pool_check() - read and verify everything
  * @io: where; nothing is written to it
  * @out: the pool, with what is wrong in its report; close with pool_close()

@@ -1,0 +1,519 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2086
+# pool.sh: in the guest, for the suite pool-vm.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+. tests/cli/guest/common.sh
+
+udevadm settle
+BIG=$(readlink -f /dev/disk/by-id/virtio-disk0)
+SMALL=$(readlink -f /dev/disk/by-id/virtio-disk1)
+BLOCK4K=$(readlink -f /dev/disk/by-id/virtio-disk2)	# logical blocks of 4096
+FINAL=$(golden rootfs final)
+
+# fresh COMMAND...: a case that finds two empty pools, and leaves pools that are
+# clean and that nobody has, whatever is in them. Uppers may own segments that
+# they did not come to use.
+fresh()
+{
+	[ ! -s "$T/under-way" ] || { udevadm settle; sweep; }
+	echo "$1" >"$T/under-way"
+	ybdctl pool create --force -q --name local "$BIG" >/dev/null
+	ybdctl pool create --force -q --name small "$SMALL" >/dev/null
+	"$@"
+	udevadm settle
+	clean_up
+	ybdctl pool check "$BIG" "$SMALL"
+	json '.pools[] | .clean and (.findings | all(.what | test("that it does not use$")))' \
+		ybdctl pool check "$BIG" "$SMALL"
+	: >"$T/under-way"
+}
+
+in_pools()
+{
+	ktap_case "$1" fresh "${@:2}"
+}
+
+# make NAME [OPTIONS]: a persistent device in the large pool; says its node
+make()
+{
+	ybdctl create "$1" --image images/final --pool local "${@:2}"
+}
+
+# fill FILE MIB: random, and durable when it returns
+fill()
+{
+	dd if=/dev/urandom of="$1" bs=1M count="$2" seek="${3:-0}" oflag=direct conv=fsync,notrunc \
+		status=none
+}
+
+uppers()
+{
+	json ".uppers | map(.name) | sort == $1" ybdctl pool show "$BIG"
+}
+
+# -------- what a device is --------
+
+persistent()
+{
+	local dev sum
+
+	json '.path == "/dev/ybd0" and .upper == "pool" and .pool == "local" and
+		(.volatile | not) and (.autostart | not) and .size == 50331648 and
+		.quota == null and .state == "live"' \
+		ybdctl create p1 --image images/final --pool local
+	dev=/dev/ybd0
+	[ "$(sha $dev)" = "$FINAL" ]
+	fill $dev 2 3
+	sum=$(sha $dev)
+	[ "$sum" != "$FINAL" ]
+	[ "$(stat_of p1 upper_mapped)" = $((2 << 20)) ]
+	[ "$(stat_of p1 upper_allocated)" -ge $((2 << 20)) ]
+	[ "$(stat_of p1 commits)" -ge 1 ]
+	uppers '["p1"]'
+	ybdctl detach p1
+	ybdctl pool check "$BIG"
+	[ "$(ybdctl attach p1)" = /dev/ybd0 ]
+	[ "$(sha $dev)" = "$sum" ]
+	ybdctl list | grep -qE '^p1 +/dev/ybd0 +48M +images/final +persistent +local +2M +48M +live +0$'
+	# an image that is loaded is taken, one that is not is loaded
+	json '.images | length == 1' ybdctl image list
+	ybdctl detach p1
+	ybdctl image unload images/final
+	modprobe -r ybd
+	json '.name == "p1" and .image == "images/final"' ybdctl attach p1
+	[ "$(sha $dev)" = "$sum" ]
+}
+in_pools "a persistent device is what it was when it is attached again" persistent
+
+volatile()
+{
+	local dev
+
+	dev=$(make v1 --volatile)
+	json '.devices[0] | .upper == "pool" and .volatile and .pool == "local"' ybdctl show v1
+	ybdctl list | grep -qE '^v1 .* volatile +local '
+	fill "$dev" 2
+	[ "$(sha "$dev")" != "$FINAL" ]
+	[ "$(stat_of v1 commits)" = 0 ]
+	uppers '[]'
+	udevadm settle
+	ybdctl detach v1
+	refused 3 'v1: no pool has it' ybdctl attach v1
+	dev=$(make v1 --volatile)
+	[ "$(sha "$dev")" = "$FINAL" ]
+	# of an image that is known by its name only
+	ybdctl image load images/base --name mine -q
+	ybdctl create v2 --image mine --pool local --volatile >/dev/null
+	refused 2 'remember the layers' ybdctl create p2 --image mine --pool local
+}
+in_pools "a volatile device leaves nothing" volatile
+
+# Each has its own blocks, and the image none of them.
+side_by_side()
+{
+	local i n=6 dev=() sum=() kind
+
+	for ((i = 0; i < n; i++)); do
+		kind=$([ $((i % 2)) = 0 ] || echo --volatile)
+		# shellcheck disable=SC2086
+		dev+=("$(make "d$i" $kind)")
+	done
+	for ((i = 0; i < n; i++)); do fill "${dev[i]}" 3 "$i"; done
+	for ((i = 0; i < n; i++)); do sum+=("$(sha "${dev[i]}")"); done
+	[ "$(printf '%s\n' "${sum[@]}" | sort -u | wc -l)" = $n ]
+	ybdctl create ro --image images/final --ro >/dev/null
+	[ "$(sha /dev/ybd$n)" = "$FINAL" ]
+	udevadm settle
+	ybdctl detach d0 d1 d2 d3 d4 d5
+	ybdctl attach d0 d2 d4 >"$T/attached"
+	[ "$(cut -d' ' -f1 "$T/attached" | tr '\n' ' ')" = 'd0 d2 d4 ' ]
+	for i in 0 2 4; do
+		[ "$(sha "$(sed -n "s/^d$i //p" "$T/attached")")" = "${sum[i]}" ]
+	done
+}
+in_pools "devices of one image, of both kinds, side by side" side_by_side
+
+file_system()
+{
+	make fs >/dev/null
+	ybdctl mount fs /mnt/a
+	cp -a /mnt/a/opt /mnt/a/copy
+	echo kept >/mnt/a/file
+	ybdctl umount fs /mnt/a
+	udevadm settle
+	ybdctl detach fs
+	ybdctl attach fs >/dev/null
+	ybdctl mount fs /mnt/a
+	[ "$(cat /mnt/a/file)" = kept ]
+	diff -r /mnt/a/opt /mnt/a/copy
+	ybdctl umount fs /mnt/a
+}
+in_pools "a file system in it" file_system
+
+block_sizes()
+{
+	local dev sum bs pool
+
+	ybdctl pool create --force -q "$BLOCK4K" >/dev/null
+	for bs in 512 4096; do
+		pool=$SMALL
+		[ $bs = 512 ] || pool=$BLOCK4K
+		dev=$(ybdctl create "b$bs" --image images/final --pool "$pool" --block-size $bs)
+		[ "$(blockdev --getss "$dev")" = $bs ]
+		dd if=/dev/urandom of="$dev" bs=$bs count=3 seek=5 oflag=direct conv=fsync status=none
+		sum=$(sha "$dev")
+		udevadm settle
+		ybdctl detach "b$bs"
+		dev=$(ybdctl attach "b$bs")
+		[ "$(blockdev --getss "$dev")" = $bs ]
+		[ "$(sha "$dev")" = "$sum" ]
+	done
+	refused 1 'logical-block-size' ybdctl create b --image images/final --pool "$BLOCK4K"
+	udevadm settle
+	ybdctl destroy b4096
+	ybdctl pool check "$BLOCK4K"
+	ybdctl pool destroy "$BLOCK4K"
+}
+in_pools "logical blocks of 512 and 4096, as the pool has them" block_sizes
+
+trimmed()
+{
+	local dev zero
+
+	dev=$(make t1)
+	fill "$dev" 4
+	blkdiscard -o 1M -l 2M "$dev"
+	sync "$dev"
+	[ "$(stat_of t1 upper_mapped)" = $((2 << 20)) ]
+	udevadm settle
+	ybdctl detach t1
+	dev=$(ybdctl attach t1)
+	zero=$(dd if="$dev" bs=1M skip=1 count=2 status=none | tr -d '\0' | wc -c)
+	[ "$zero" = 0 ]
+	[ "$(stat_of t1 upper_mapped)" = $((2 << 20)) ]
+}
+in_pools "what was discarded stays zero" trimmed
+
+# -------- where a pool is --------
+
+by_all_names()
+{
+	local uuid dev
+
+	uuid=$(ybdctl pool show "$BIG" --json | jq -r .uuid)
+	ybdctl create n1 --image images/final --pool local >/dev/null
+	ybdctl create n2 --image images/final --pool "$uuid" >/dev/null
+	ybdctl create n3 --image images/final --pool "${uuid^^}" >/dev/null
+	ybdctl create n4 --image images/final --pool "$BIG" >/dev/null
+	json '.pools[] | select(.path == "'"$BIG"'") | .in_use' ybdctl pool list
+	json '.pools[] | select(.path == "'"$SMALL"'") | .in_use | not' ybdctl pool list
+	json '.in_use and .kernel.users == 4 and .kernel.free > 0' ybdctl pool show "$BIG"
+	udevadm settle
+	ybdctl detach n1 n2 n3 n4
+	json '(.in_use | not) and .kernel == null and .live == 4' ybdctl pool show "$BIG"
+	uuid=$(ybdctl pool show "$BIG" --json | jq -r '.uppers[] | select(.name == "n2").uuid')
+	dev=$(ybdctl attach "$uuid" --pool "$BIG")
+	json '.devices[0] | .name == "n2" and .upper_uuid == "'"$uuid"'"' ybdctl show n2
+	[ -b "$dev" ]
+}
+in_pools "a pool by name, uuid and device; an upper by uuid" by_all_names
+
+# On a disk's file system, for direct I/O.
+in_a_file()
+{
+	local dev sum file=$YBD_SHARE/pool-file
+
+	ybdctl pool create -q --size 64M "$file" >/dev/null
+	dev=$(ybdctl create f1 --image images/final --pool "$file")
+	ybdctl create f2 --image images/final --pool "$file" --volatile >/dev/null
+	fill "$dev" 1
+	sum=$(sha "$dev")
+	# one loop device for both: two would not see each other's data
+	[ "$(losetup -n -O NAME -j "$file" | wc -l)" = 1 ]
+	refused 4 'devices are attached' ybdctl pool check "$file"
+	refused 4 'devices are attached' ybdctl pool destroy --force "$file"
+	refused 4 'devices are attached' ybdctl pool grow --size 128M "$file"
+	json '.in_use' ybdctl pool show "$file"
+	udevadm settle
+	ybdctl detach f1 f2
+	udevadm settle
+	[ -z "$(losetup -n -j "$file")" ]
+	ybdctl pool check "$file"
+	refused 3 'f1: no pool has it' ybdctl attach f1
+	dev=$(ybdctl attach f1 --pool "$file")
+	[ "$(sha "$dev")" = "$sum" ]
+	udevadm settle
+	ybdctl destroy f1
+	ybdctl pool destroy "$file"
+}
+in_pools "a pool in a file" in_a_file
+
+# -------- attach --------
+
+all()
+{
+	make a1 --autostart >/dev/null
+	make a2 --autostart >/dev/null
+	make a3 >/dev/null
+	ybdctl create a4 --image images/final --pool small --autostart >/dev/null
+	udevadm settle
+	ybdctl detach a1 a2 a3 a4
+	ybdctl attach a2 >/dev/null
+	json '.devices | map(.name) | sort == ["a1", "a4"]' ybdctl attach --all
+	[ -z "$(ybdctl attach --all)" ]
+	json '.devices | map(.name) | sort == ["a1", "a2", "a4"]' ybdctl list
+	udevadm settle
+	ybdctl detach a1 a2 a4
+	ybdctl attach --all --pool small | grep -qE '^a4 /dev/ybd[0-9]+$'
+	# one that fails does not keep the others
+	ybdctl create a1 --image images/final --ro >/dev/null
+	! ybdctl attach --all >"$T/out" 2>"$T/err" || return 1
+	grep -qE '^a2 /dev/ybd[0-9]+$' "$T/out"
+	grep -q '^ybdctl attach: a1: ' "$T/err"
+}
+in_pools "attach --all: what is to start by itself" all
+
+# The image has layers that are found by path; one of them changes.
+changed_image()
+{
+	local dev sum
+
+	truncate -s 1M "$T/layer"
+	dev=$(ybdctl create c1 --image images/final --layer "file:$T/layer" --pool local)
+	fill "$dev" 1 2
+	sum=$(sha "$dev")
+	udevadm settle
+	ybdctl detach c1
+	ybdctl image unload "$(ybdctl image list --json | jq -r '.images[0].name')"
+	dev=$(ybdctl attach c1)
+	[ "$(sha "$dev")" = "$sum" ]
+	udevadm settle
+	ybdctl detach c1
+	ybdctl image unload "$(ybdctl image list --json | jq -r '.images[0].name')"
+	echo x | dd of="$T/layer" conv=notrunc status=none
+	refused 7 'layer 1, .*/layer, is not what it was' ybdctl attach c1
+	rm "$T/layer"
+	refused 3 'layer: No such file' ybdctl attach c1
+	json '.devices == []' ybdctl list
+	uppers '["c1"]'
+	ybdctl destroy c1
+	uppers '[]'
+}
+in_pools "attach: an image that is not what it was is refused" changed_image
+
+# -------- what is refused --------
+
+names_in_use()
+{
+	make p1 >/dev/null
+	refused 4 'p1: ' make p1
+	refused 4 'p1: ' make p1 --volatile
+	refused 4 'p1: ' ybdctl create p1 --image images/final --ro
+	refused 4 'p1: ' ybdctl attach p1
+	udevadm settle
+	ybdctl detach p1
+	# the name is an upper's
+	refused 4 'p1: ' make p1
+	ybdctl create p1 --image images/final --ro >/dev/null
+	refused 4 'p1: ' ybdctl attach p1
+	uppers '["p1"]'
+	udevadm settle
+	ybdctl detach p1
+	# the same name in another pool: say which
+	ybdctl create p1 --image images/final --pool small >/dev/null
+	udevadm settle
+	ybdctl detach p1
+	refused 7 'p1 is in .*: say which' ybdctl attach p1
+	ybdctl attach p1 --pool small >/dev/null
+	json '.devices[0].pool == "small"' ybdctl show p1
+}
+in_pools "refused: names that are taken" names_in_use
+
+no_such_pool()
+{
+	refused 3 'no block device has a pool "nope"' \
+		ybdctl create x --image images/final --pool nope
+	refused 3 '/nope: ' ybdctl create x --image images/final --pool /nope
+	refused 3 'nvme' ybdctl create x --image images/final \
+		--pool "/dev/disk/by-id/nvme-uuid.$U_ROOTFS"
+	refused 3 'nope: no pool has it' ybdctl attach nope
+	refused 3 'nope: no such device' ybdctl destroy nope
+	refused 3 'nope: no such device' ybdctl resize nope 1G
+	refused 3 'no lvol "nope"' ybdctl create x --image images/nope --pool local
+	# damaged: neither the tool nor the kernel takes it
+	dd if=/dev/zero of="$SMALL" bs=4096 count=1 oflag=direct status=none
+	refused 7 'the backup is good' ybdctl create x --image images/final --pool "$SMALL"
+	ybdctl pool check --repair "$SMALL" >/dev/null
+	json '.devices == []' ybdctl list
+	uppers '[]'
+}
+in_pools "refused: pools and uppers that are not there" no_such_pool
+
+claims()
+{
+	make p1 >/dev/null
+	refused 4 "$BIG: devices are attached" ybdctl pool create --force "$BIG"
+	refused 4 "$BIG: devices are attached" ybdctl pool destroy --force "$BIG"
+	refused 4 "$BIG: devices are attached" ybdctl pool grow "$BIG"
+	refused 4 "$BIG: devices are attached" ybdctl pool check --repair "$BIG"
+	ybdctl pool check "$BIG" 2>"$T/err" >/dev/null
+	grep -q 'is in use' "$T/err"
+	# nobody's image is in it
+	refused 4 'claimed' ybdctl image load --layer "dev:$BIG" --name x
+	udevadm settle
+	ybdctl detach p1
+	# somebody else's
+	dmsetup create t --table "0 $(blockdev --getsz "$BIG") linear $BIG 0"
+	refused 4 "$BIG|claimed" ybdctl create x --image images/final --pool "$BIG"
+	refused 4 'p1: .*claimed' ybdctl attach p1 --pool "$BIG"
+	dmsetup remove --retry t
+	udevadm settle
+	ybdctl attach p1 >/dev/null
+}
+in_pools "refused: a pool that somebody has" claims
+
+# -------- resize, destroy --------
+
+resized()
+{
+	local dev sum
+
+	dev=$(make r1)
+	fill "$dev" 1
+	exec 9<>"$dev"
+	json '.size == 67108864 and .openers == 1' ybdctl resize r1 64M
+	exec 9<&-
+	[ "$(blockdev --getsize64 "$dev")" = $((64 << 20)) ]
+	[ "$(dd if="$dev" bs=1M skip=48 status=none | tr -d '\0' | wc -c)" = 0 ]
+	fill "$dev" 1 63
+	sum=$(sha "$dev")
+	refused 1 'size' ybdctl resize r1 48M
+	refused 1 'size' ybdctl resize r1 67109000
+	udevadm settle
+	ybdctl detach r1
+	dev=$(ybdctl attach r1)
+	[ "$(blockdev --getsize64 "$dev")" = $((64 << 20)) ]
+	[ "$(sha "$dev")" = "$sum" ]
+	# those that are not in a pool, too
+	dev=$(ybdctl create r2 --image images/final --ram 4M)
+	ybdctl resize r2 1G
+	[ "$(blockdev --getsize64 "$dev")" = $((1 << 30)) ]
+	refused 2 'no size' ybdctl resize r2 1Q
+}
+in_pools "resize: larger, and it stays so" resized
+
+destroyed()
+{
+	local dev free
+
+	make d1 >/dev/null
+	free=$(ybdctl pool show "$BIG" --json | jq .kernel.free)
+	dev=$(make d2)
+	fill "$dev" 8
+	udevadm settle
+	ybdctl destroy d2
+	uppers '["d1"]'
+	[ "$(ybdctl pool show "$BIG" --json | jq .kernel.free)" = "$free" ]
+	# one that is open stays
+	exec 9<>/dev/ybd0
+	refused 4 'd1: device is open' ybdctl destroy d1
+	exec 9<&-
+	udevadm settle
+	uppers '["d1"]'
+	# one that is not attached, by name and by uuid
+	make d3 >/dev/null
+	udevadm settle
+	ybdctl detach d1 d3
+	ybdctl destroy d1
+	ybdctl destroy "$(ybdctl pool show "$BIG" --json | jq -r '.uppers[0].uuid')"
+	uppers '[]'
+	refused 3 'd1: no such device' ybdctl destroy d1
+	# by force, with a lost opener
+	dev=$(make d4)
+	exec 9<>"$dev"
+	ybdctl destroy --force d4
+	exec 9<&-
+	uppers '[]'
+	# what is left for the next one is not what was there
+	dev=$(make d5 --size 200M)
+	[ "$(dd if="$dev" bs=1M skip=48 status=none | tr -d '\0' | wc -c)" = 0 ]
+}
+in_pools "destroy: attached, open, detached" destroyed
+
+forced()
+{
+	local dev sum
+
+	dev=$(make o1)
+	fill "$dev" 2
+	sum=$(sha "$dev")
+	exec 9<>"$dev"
+	ybdctl detach --force o1
+	not dd if=/dev/fd/9 of=/dev/null bs=4096 count=1 iflag=direct status=none 2>/dev/null
+	exec 9<&-
+	udevadm settle
+	dev=$(ybdctl attach o1)
+	[ "$(sha "$dev")" = "$sum" ]
+}
+in_pools "detach by force: what was flushed stays" forced
+
+# -------- room --------
+
+quotas()
+{
+	local dev sum
+
+	dev=$(make q1 --quota 1M 2>"$T/err")
+	grep -q 'writes fail when they take more than 1048576 of its 50331648 bytes' "$T/err"
+	json '.devices[0].quota == 1048576' ybdctl show q1
+	fill "$dev" 1
+	sum=$(sha "$dev")
+	not fill "$dev" 1 8 2>/dev/null
+	# what was there can be written again, and flushed
+	dd if="$dev" of="$T/first" bs=1M count=1 iflag=direct status=none
+	dd if="$T/first" of="$dev" bs=1M oflag=direct conv=fsync,notrunc status=none
+	[ "$(sha "$dev")" = "$sum" ]
+	[ "$(stat_of q1 no_space)" -ge 1 ]
+	blkdiscard -l 512K "$dev"
+	sync "$dev"
+	dd if=/dev/urandom of="$dev" bs=256K count=1 seek=40 oflag=direct conv=fsync status=none
+	refused 2 'no multiple' make q2 --quota 5000
+}
+in_pools "a quota" quotas
+
+full_pool()
+{
+	local a b sum
+
+	a=$(ybdctl create f1 --image images/final --pool small)
+	b=$(ybdctl create f2 --image images/final --pool small --volatile)
+	fill "$a" 24
+	sum=$(sha "$a")
+	not fill "$b" 46 2>/dev/null
+	[ "$(stat_of f2 no_space)" -ge 1 ]
+	sync "$a" "$b"
+	[ "$(sha "$a")" = "$sum" ]
+	udevadm settle
+	ybdctl detach f1 f2
+	a=$(ybdctl attach f1)
+	[ "$(sha "$a")" = "$sum" ]
+	fill "$a" 20 24
+}
+in_pools "a pool that is full" full_pool
+
+reserved()
+{
+	local a b
+
+	a=$(ybdctl create r1 --image images/final --pool small --reserve 24M)
+	json '.devices[0].reserve == 25165824' ybdctl show r1
+	b=$(ybdctl create r2 --image images/final --pool small)
+	not fill "$b" 46 2>/dev/null
+	fill "$a" 20
+	not ybdctl create r3 --image images/final --pool small --reserve 60M 2>/dev/null
+}
+in_pools "a reserve" reserved
+
+ktap_end
