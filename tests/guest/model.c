@@ -2,9 +2,10 @@
 /*
  * ybd-model: random I/O on ybd devices, checked against what it may read.
  *
- * Makes an image, devices with RAM uppers on it, and lets threads read, write,
- * zero and discard overlapping ranges through several interfaces of the
- * kernel. The amount of work is given; time decides nothing.
+ * Makes an image, devices with uppers in RAM or in a pool on it, and lets threads
+ * read, write, zero and discard overlapping ranges through several interfaces of
+ * the kernel. The amount of work is given; time decides nothing. What is in a
+ * pool and persistent is read once more after it was attached again.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -14,7 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/ybd_format.h>
+
 #include "detach.h"
+#include "memfile.h"
 #include "model_history.h"
 #include "model_image.h"
 #include "model_io.h"
@@ -49,6 +53,8 @@ static struct options {
 	const char *lvol;
 	u64 size;
 	u64 ram;
+	const char *pool;
+	bool vol;
 	u64 seed;
 	u64 ops;
 	u32 store_block;
@@ -112,6 +118,7 @@ struct worker {
 };
 
 static struct device devices[MAX_DEVICES];
+static int pool_fd = -1;
 static u64 narrow_start;
 static struct ybd_nl *nl;
 
@@ -430,10 +437,18 @@ static int check_stats(const struct device *dev)
 	       " used %" PRIu64 "\n", dev->disk, s->image_reads, s->hole_reads, s->upper_reads,
 	       s->splits, s->bounces, s->first_writes, s->copy_ups, s->overwrites, s->zeroed,
 	       s->freed, s->no_space, s->would_block, s->upper_used);
-	bad = check(s->upper_used <= s->upper_limit, "the upper holds more than its bound");
+	bad = check(s->upper_used <= s->upper_limit || opt.pool,
+		    "the upper holds more than its bound");
+	bad += check(s->upper_mapped <= s->upper_allocated,
+		     "more is mapped than was taken of the pool");
 	bad += check(is_idle(dev), "I/O is counted as under way");
 	bad += check(s->first_writes && s->overwrites && s->zeroed && s->freed && s->image_reads,
 		     "an operation that has to happen was not seen");
+	if (opt.pool)
+		printf("# %s: mapped %" PRIu64 " allocated %" PRIu64 " extents %" PRIu64
+		       " map %" PRIu64 " commits %" PRIu64 " checkpoints %" PRIu64 "\n",
+		       dev->disk, s->upper_mapped, s->upper_allocated, s->map_extents,
+		       s->map_bytes, s->commits, s->checkpoints);
 	if (opt.device_block == 512 && !opt.narrow)
 		bad += check(s->copy_ups, "no copy-up was seen");
 	bad += check(!!dev->full == !!s->no_space, "refused writes and no-space differ");
@@ -456,8 +471,8 @@ static int refill(struct device *dev)
 			die("%s: discard: %m", dev->disk);
 		get_stats(dev, &info);
 		/* what stays is the index: 16 bytes a block at most */
-		bad += check(info.stats.upper_used <= range[1] / 256 + 4096,
-			     "discarded memory was not given back");
+		bad += check(info.stats.upper_used <= range[1] / 256 + 4096 &&
+			     !info.stats.upper_mapped, "what was discarded was not given back");
 		written = 0;
 		memset(buf, round + 1, VERIFY_IO);
 		for (pos = 0; pos + 4096 <= range[1]; pos += 4096) {
@@ -518,36 +533,72 @@ static void find_narrow(const struct test_image *img)
 	printf("# a few blocks from sector %" PRIu64 "\n", narrow_start);
 }
 
-static void create_device(unsigned int i, const struct test_image *img)
+/* Nobody reads the list here, but it has to be one. */
+static int layers_file(void)
 {
-	struct device *dev = &devices[i];
-	struct ybd_device_req req = {
-		.name = dev->name,
-		.image_name = img->name,
-		.upper = YBD_UPPER_KIND_RAM,
-		.upper_limit = opt.ram,
-		.logical_block_size = opt.device_block,
-		.cgroup_fd = -1,
+	struct {
+		struct ybd_fmt_layer layer;
+		char text[8];
+	} list = {
+		.layer.kind = YBD_FMT_LAYER_FILE,
+		.layer.len = sizeof(list),
+		.layer.size = 4096,
+		.text = "model",
 	};
-	struct ybd_device_info info;
-	struct ybd_error err = { 0 };
-	char path[64];
-	u8 *base;
+	int fd = ybd_memfile("layers", &list, sizeof(list));
 
-	snprintf(dev->name, sizeof(dev->name), "model%u", i);
-	/* the second one is larger than the image */
-	req.size = img->size + i * 3 * 65536;
-	req.size = (req.size + opt.device_block - 1) / opt.device_block * opt.device_block;
-	if (ybd_nl_device_create(nl, &req, &info, &err))
-		die("device: %s", err.text);
-	snprintf(dev->disk, sizeof(dev->disk), "%s", info.disk);
-	snprintf(path, sizeof(path), "/dev/%s", info.disk);
+	if (fd < 0)
+		die("memfd: %m");
+	return fd;
+}
+
+static void open_device(struct device *dev, const struct ybd_device_info *info)
+{
+	char path[64];
+
+	snprintf(dev->disk, sizeof(dev->disk), "%s", info->disk);
+	snprintf(path, sizeof(path), "/dev/%s", info->disk);
 	dev->fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (dev->fd < 0)
 		die("%s: %m", path);
+}
+
+static void create_device(unsigned int i, const struct test_image *img)
+{
+	struct device *dev = &devices[i];
+	u32 unit = opt.pool ? 4096 : opt.device_block;
+	struct ybd_device_req req = {
+		.name = dev->name,
+		.image_name = img->name,
+		.upper = opt.pool ? YBD_UPPER_KIND_POOL : YBD_UPPER_KIND_RAM,
+		.upper_limit = opt.pool ? 0 : opt.ram,
+		.quota = opt.pool && opt.expect_full ? opt.ram : 0,
+		.logical_block_size = opt.device_block,
+		.cgroup_fd = -1,
+		.pool_fd = pool_fd,
+		.upper_flags = opt.vol ? YBD_UPPER_FLAGS_VOLATILE : 0,
+		.layers_fd = -1,
+	};
+	struct ybd_device_info info;
+	struct ybd_error err = { 0 };
+	u8 *base;
+
+	snprintf(dev->name, sizeof(dev->name), "model%u", i);
+	if (opt.pool && !opt.vol)
+		req.layers_fd = layers_file();
+	/* the second one is larger than the image */
+	req.size = img->size + i * 3 * 65536;
+	req.size = (req.size + unit - 1) / unit * unit;
+	if (ybd_nl_device_create(nl, &req, &info, &err))
+		die("device: %s", err.text);
+	if (req.layers_fd >= 0)
+		close(req.layers_fd);
+	open_device(dev, &info);
 	base = xalloc(req.size);
 	memcpy(base, img->content, img->size);
 	history_init(&dev->h, i + 1, base, req.size / SECTOR);
+	dev->h.shared = opt.pool;
+	dev->h.full = opt.expect_full;
 }
 
 static u64 number(const char *s)
@@ -582,7 +633,8 @@ static void usage(void)
 	     "  --seed N --ops N --threads N (per device) --devices N\n"
 	     "  --store-block B --device-block B --map cluster|multi|general\n"
 	     "  --layers N --size BYTES --narrow (a few blocks only)\n"
-	     "  --ram BYTES --full (the bound has to be hit) --refill TIMES\n"
+	     "  --pool DEV [--volatile] (where the uppers are; not in RAM then)\n"
+	     "  --ram BYTES (or quota) --full (the bound has to be hit) --refill TIMES\n"
 	     "  --sabotage stale|garbage|zero (has to be found)");
 	exit(2);
 }
@@ -597,6 +649,7 @@ static void parse(int argc, char **argv)
 		{ "map", 1, NULL, 'm' },	{ "layers", 1, NULL, 'L' },
 		{ "size", 1, NULL, 'z' },	{ "ram", 1, NULL, 'R' },
 		{ "full", 0, NULL, 'f' },	{ "refill", 1, NULL, 'F' },
+		{ "pool", 1, NULL, 'p' },	{ "volatile", 0, NULL, 'v' },
 		{ "sabotage", 1, NULL, 'x' },	{ "narrow", 0, NULL, 'n' },
 		{ }
 	};
@@ -620,6 +673,8 @@ static void parse(int argc, char **argv)
 		case 'L': opt.layers = number(optarg); break;
 		case 'z': opt.size = number(optarg); break;
 		case 'R': opt.ram = number(optarg); break;
+		case 'p': opt.pool = optarg; break;
+		case 'v': opt.vol = true; break;
 		case 'f': opt.expect_full = true; break;
 		case 'F': opt.refill = number(optarg); break;
 		case 'n': opt.narrow = true; break;
@@ -640,6 +695,24 @@ static u64 now_ms(void)
 	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
 }
 
+/* Detach and attach: what is there is all that was there. */
+static void again(struct device *dev, const struct test_image *img)
+{
+	struct ybd_error err = { 0 };
+	struct ybd_device_info info;
+	u32 image_id;
+
+	get_stats(dev, &info);
+	image_id = info.image_id;
+	close(dev->fd);
+	if (ybd_detach(nl, dev->name, 0, ybd_detach_deadline(), &err))
+		die("%s", err.text);
+	if (ybd_nl_device_attach(nl, pool_fd, info.upper_uuid, image_id, &info, &err))
+		die("attach %s over %s: %s", dev->name, img->name, err.text);
+	open_device(dev, &info);
+	verify(dev);
+}
+
 /* Whatever happens, the next run can be done. */
 static void clean_up(void)
 {
@@ -650,7 +723,8 @@ static void clean_up(void)
 		if (!devices[i].disk[0])
 			continue;
 		close(devices[i].fd);
-		ybd_nl_device_detach(nl, devices[i].name, YBD_DETACH_FLAGS_FORCE, &err);
+		ybd_nl_device_detach(nl, devices[i].name,
+				     YBD_DETACH_FLAGS_FORCE | YBD_DETACH_FLAGS_DESTROY, &err);
 	}
 	ybd_nl_image_unload(nl, "model", &err);
 }
@@ -664,7 +738,8 @@ static int finish(const struct test_image *img)
 
 	for (i = 0; i < opt.devices; i++) {
 		close(devices[i].fd);
-		if (ybd_detach(nl, devices[i].name, 0, ybd_detach_deadline(), &err))
+		if (ybd_detach(nl, devices[i].name, YBD_DETACH_FLAGS_DESTROY,
+			       ybd_detach_deadline(), &err))
 			bad += check(false, err.text);
 		devices[i].disk[0] = '\0';
 	}
@@ -693,6 +768,11 @@ int main(int argc, char **argv)
 	printf("# seed %" PRIu64 "\n", opt.seed);
 	if (ybd_nl_open(&nl, &err))
 		die("%s", err.text);
+	if (opt.pool) {
+		pool_fd = open(opt.pool, O_RDWR | O_CLOEXEC);
+		if (pool_fd < 0)
+			die("%s: %m", opt.pool);
+	}
 	atexit(clean_up);
 	img.size = opt.size / opt.store_block * opt.store_block;
 	img.block_size = opt.store_block;
@@ -723,6 +803,10 @@ int main(int argc, char **argv)
 	} else {
 		for (i = 0; i < opt.devices; i++)
 			bad += check_stats(&devices[i]);
+	}
+	for (i = 0; i < opt.devices && opt.pool && !opt.vol && !opt.sabotage; i++) {
+		again(&devices[i], &img);
+		failures += devices[i].h.failures;
 	}
 	for (i = 0; i < opt.devices && opt.refill; i++)
 		bad += refill(&devices[i]);

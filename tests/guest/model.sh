@@ -52,4 +52,44 @@ model "few blocks, many threads" "${small[@]}" --narrow --devices 1 \
 	--threads 8 --map cluster --layers 1 --ops $((3 * ops))
 model "the bound of the upper is hit" "${small[@]}" --ram 3M --full \
 	--refill 100 --ops "$ops"
+
+# The same in pools. Each begins with an empty one, and leaves it clean.
+pooled()
+{
+	local name=$1 pool=$2
+	shift 2
+
+	ybdctl pool create --force -q "$pool" >/dev/null
+	model "$name" --pool "$pool" "$@"
+	ktap_case "$YBD_KERNEL $name: the pool is clean" ybdctl -q pool check "$pool"
+}
+
+p512=$(readlink -f "$ids/virtio-disk3") p4k=$(readlink -f "$ids/virtio-disk4")
+narrow=(--narrow --devices 1 --threads 8 --map cluster --layers 1 --ops $((3 * ops)))
+# The debug kernel takes too long for all of it with every change.
+if [ "$YBD_KERNEL" = debug ] && [ "$2" = 1 ]; then
+	pooled "pool, persistent: device of 512 byte blocks" "$p512" "${small[@]}" --ops "$ops"
+	pooled "pool, persistent: few blocks, many threads" "$p512" "${small[@]}" "${narrow[@]}"
+	pooled "pool, volatile: the quota is hit" "$p512" "${small[@]}" --volatile \
+		--ram 3M --full --refill 20 --ops "$ops"
+	ktap_end
+	exit
+fi
+for s in stale garbage zero; do
+	pooled "pool: a $s sector is found" "$p512" "${small[@]}" --ops 300 --sabotage "$s"
+done
+for kind in persistent volatile; do
+	opt=()
+	[ $kind = persistent ] || opt=(--volatile)
+	pooled "pool, $kind: device of 512 byte blocks" "$p512" "${small[@]}" "${opt[@]}" \
+		--device-block 512 --ops "$ops"
+	pooled "pool, $kind: device of 4096 byte blocks" "$p512" "${small[@]}" "${opt[@]}" \
+		--device-block 4096 --ops "$ops"
+	pooled "pool of 4096, $kind: device of 4096" "$p4k" "${large[@]}" "${opt[@]}" \
+		--store-block 4096 --device-block 4096 --ops "$ops"
+	pooled "pool, $kind: few blocks, many threads" "$p512" "${small[@]}" "${opt[@]}" \
+		"${narrow[@]}"
+	pooled "pool, $kind: the quota is hit" "$p512" "${small[@]}" "${opt[@]}" \
+		--ram 3M --full --refill 100 --ops "$ops"
+done
 ktap_end

@@ -251,6 +251,36 @@ static void report(struct history *h, const struct op *op, u64 sector, u64 value
 	pthread_mutex_unlock(&one);
 }
 
+/* Is it put together of what was there and what is being written? */
+static bool is_torn(const struct history *h, const struct cell *c, const struct op *op,
+		    u64 sector, const u8 *buf)
+{
+	const u64 *have = (const u64 *)buf, *base = (const u64 *)(h->base + sector * SECTOR);
+	u64 want[SECTOR / 8], seen[SECTOR / 64] = { 0 };
+	unsigned int i, w, writes = 0;
+
+	for (i = 0; i < c->n; i++) {
+		const struct entry *e = &c->v[i];
+
+		if (e->dead <= op->begin)
+			continue;
+		if (e->value >= VALUE_FIRST)
+			history_fill(h, sector, e->value, (u8 *)want);
+		else if (e->value == VALUE_BASE)
+			memcpy(want, base, SECTOR);
+		else
+			memset(want, 0, SECTOR);
+		writes += e->value >= VALUE_FIRST && e->end > op->begin;
+		for (w = 0; w < SECTOR / 8; w++)
+			if (want[w] == have[w])
+				seen[w / 8] |= 1ULL << w % 8;
+	}
+	for (w = 0; w < SECTOR / 64; w++)
+		if (seen[w] != 0xff)
+			return false;
+	return writes;
+}
+
 static void end_read(struct history *h, const struct op *op, u64 sector, const u8 *buf, u64 now)
 {
 	u64 value = identify(h, sector, buf);
@@ -258,17 +288,17 @@ static void end_read(struct history *h, const struct op *op, u64 sector, const u
 
 	if (value && acceptable(c, op, value))
 		bury(c, op, value, now);
-	else
+	else if (value || !h->shared || !is_torn(h, c, op, sector, buf))
 		report(h, op, sector, value, buf, now);
 }
 
 /* The parts of blocks at the ends of a discard may keep what they have. */
-static bool is_certain(const struct op *op, u64 sector)
+static bool is_certain(const struct history *h, const struct op *op, u64 sector)
 {
 	u64 block = sector & ~7ULL;
 
 	return op->kind != OP_DISCARD ||
-	       (block >= op->sector && block + 8 <= op->sector + op->nr);
+	       (!h->full && block >= op->sector && block + 8 <= op->sector + op->nr);
 }
 
 void history_end(struct history *h, struct op *op, u32 done, bool never, const u8 *buf)
@@ -286,7 +316,7 @@ void history_end(struct history *h, struct op *op, u32 done, bool never, const u
 		if (op->kind == OP_READ)
 			end_read(h, op, s, buf + (u64)i * SECTOR, now);
 		else
-			end_write(&h->cell[s], op, i < done && is_certain(op, s), never, now);
+			end_write(&h->cell[s], op, i < done && is_certain(h, op, s), never, now);
 		pthread_mutex_unlock(lock);
 	}
 	atomic_store(&h->active[op->slot], NEVER);

@@ -42,6 +42,10 @@
  * @active: per slot, a time not after the beginning of what it does; ~0: idle
  * @next_value: of the next write
  * @failures: found so far
+ * @shared: the upper is on a device whose sectors can be read while they are
+ *	written: then both may be seen, word by word. It is an emulator's, which
+ *	copies to and from a file; a real one does not do that.
+ * @full: where there is no room, a discard may do nothing
  */
 struct history {
 	u32 id;
@@ -53,6 +57,8 @@ struct history {
 	_Atomic u64 active[HISTORY_SLOTS];
 	_Atomic u64 next_value;
 	_Atomic u64 failures;
+	bool shared;
+	bool full;
 };
 
 enum op_kind {
