@@ -1,0 +1,365 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2086
+#
+# pool-stress.sh SEED SCALE: in a guest, the cases of the suite pool-stress-vm.
+#
+# Filesystems on uppers in a pool, pools that are full, devices below that fail,
+# and many uppers that come and go at once.
+set -euo pipefail
+. "$(dirname "$0")/../lib/ktap.sh"
+
+seed=$1 scale=$2
+k=$YBD_KERNEL
+tools=/ybd/build/guest/tests
+big=$(readlink -f /dev/disk/by-id/virtio-disk0)
+small=$(readlink -f /dev/disk/by-id/virtio-disk1)
+[ "$k" != debug ] || scale=$((scale > 3 ? scale / 3 : 1))
+
+fail()
+{
+	echo "$*" >&2
+	exit 1
+}
+
+# fresh POOL: an empty one
+fresh()
+{
+	ybdctl pool create --force -q "$1" >/dev/null
+}
+
+# A failed case must not take the next one with it.
+sweep()
+{
+	local n
+
+	while read -r n; do
+		ybdctl destroy --force "$n" 2>/dev/null || :
+	done < <(ybdctl --json list | jq -r '.devices[].name')
+	if dmsetup ls 2>/dev/null | grep -q '^bad'; then
+		dmsetup remove --noudevsync --noudevrules bad || :
+	fi
+}
+
+# check POOL: nothing is wrong with it
+check()
+{
+	local n
+
+	udevadm settle
+	for ((n = 0; n < 50; n++)); do
+		ybdctl --json pool list | jq -e '[.pools[] | select(.in_use)] == []' \
+			>/dev/null && break
+		sleep 0.1
+	done
+	ybdctl -q pool check "$1"
+}
+
+# make NAME POOL OPTION...: a device over zeroes; its node comes to $node
+make()
+{
+	local name=$1 pool=$2
+
+	shift 2
+	node=$(ybdctl create "$name" --layer file:/tmp/blank --pool "$pool" "$@")
+}
+
+detach()
+{
+	udevadm settle
+	ybdctl detach "$@"
+}
+
+# again NAME POOL: detach, attach
+again()
+{
+	detach "$1"
+	node=$(ybdctl attach "$1" --pool "$2")
+	node=${node##* }
+}
+
+stat()
+{
+	ybdctl --json stats "$1" | jq -e ".stats[0].$2"
+}
+
+quiet_fio()
+{
+	fio --name=job --output=/tmp/fio.out --direct=1 --randseed="$seed" \
+		--allow_file_create=0 --verify_state_save=0 "$@" || { cat /tmp/fio.out; return 1; }
+}
+
+# ---- what is written is read ----
+
+fio_verify()
+{
+	fresh "$big"
+	make verify "$big" "$@"
+	quiet_fio --filename="$node" --rw=randwrite --bs=4k --size=24M \
+		--io_size=$((8 * scale))M --ioengine=libaio --iodepth=16 \
+		--fsync=64 --verify=crc32c --verify_fatal=1
+	quiet_fio --filename="$node" --rw=randrw --bsrange=512-80k \
+		--size=24M --io_size=$((6 * scale))M --ioengine=io_uring --iodepth=16 \
+		--verify=crc32c --verify_fatal=1
+	ybdctl -q destroy verify
+	check "$big"
+}
+
+tree_make()
+{
+	local from=(/usr/src/linux-headers-*-common/include) what=(uapi linux)
+
+	[ "$k" != debug ] || what=(uapi)
+	tar -C "${from[0]}" -cf /tmp/tree.tar "${what[@]}"
+	# twice the same, as a file system is never full of one kind alone
+	truncate -s 600M /tmp/blank
+}
+
+fsck_clean()
+{
+	if [ "$1" = xfs ]; then
+		xfs_repair -n "$2" >/tmp/fsck 2>&1 || { cat /tmp/fsck; return 1; }
+	else
+		e2fsck -fn "$2" >/tmp/fsck 2>&1 || { cat /tmp/fsck; return 1; }
+	fi
+}
+
+# A file system, through a trim and through a detach and an attach.
+fs_stress()
+{
+	local fs=$1 m=/tmp/mnt
+
+	umount $m 2>/dev/null || :
+	fresh "$big"
+	make stress "$big"
+	"mkfs.$fs" -q "$node"
+	mkdir -p $m
+	mount -o noatime "$node" $m
+	mkdir $m/tree $m/fsx $m/stress
+	"$tools/ybd-fsx" $m/fsx 3 $((300 * scale)) "$seed" &
+	tar -C $m/tree -xf /tmp/tree.tar
+	stress-ng --temp-path $m/stress --seed "$seed" --quiet --verify \
+		--timeout $((5 * scale)) --rename 1 --link 1 --dentry 1 \
+		--hdd 1 --hdd-bytes 4m --hdd-opts direct,wr-rnd
+	wait $!
+	fstrim $m
+	umount $m
+	again stress "$big"
+	fsck_clean "$fs" "$node"
+	mount -o noatime "$node" $m
+	tar -C $m/tree -df /tmp/tree.tar
+	rm -rf $m/fsx $m/stress
+	fstrim $m
+	umount $m
+	again stress "$big"
+	mount -o noatime "$node" $m
+	tar -C $m/tree -df /tmp/tree.tar
+	umount $m
+	fsck_clean "$fs" "$node"
+	detach stress
+	check "$big"
+	ybdctl -q destroy stress --pool "$big" 2>/dev/null || ybdctl -q destroy stress
+	check "$big"
+}
+
+# ---- full ----
+
+# dd says so; that is all it should come to
+write_until_full()
+{
+	! dd if=/dev/urandom of="$1" bs=64k oflag=direct 2>/tmp/dd ||
+		fail "it was never full"
+	grep -q 'No space left' /tmp/dd || fail "$(cat /tmp/dd)"
+}
+
+# Fill the pool, give all back, fill it again: no room may get lost.
+full_and_trim()
+{
+	local round first='' now
+
+	fresh "$small"
+	make full "$small" "$@"
+	for ((round = 0; round < 6; round++)); do
+		write_until_full "$node"
+		now=$(stat full upper_mapped)
+		: "${first:=$now}"
+		[ "$now" -ge $((first - 1048576)) ] ||
+			fail "round $round: $now bytes fit, $first at first"
+		blkdiscard "$node"
+		[ "$(stat full upper_mapped)" = 0 ] || fail "not all was given back"
+	done
+	ybdctl -q destroy full
+	check "$small"
+}
+
+# A pool that is full harms nothing of what it has accepted.
+full_harms_nothing()
+{
+	local sum
+
+	fresh "$small"
+	make keep "$small"
+	keep=$node
+	dd if=/dev/urandom of="$keep" bs=64k count=64 oflag=direct conv=fsync status=none
+	sum=$(dd if="$keep" bs=1M count=4 iflag=direct status=none | sha256sum)
+	make other "$small"
+	write_until_full "$node"
+	# what is there can be written over and made durable
+	dd if="$keep" of=/tmp/copy bs=1M count=4 status=none
+	dd if=/tmp/copy of="$keep" bs=4k oflag=direct conv=fsync,notrunc status=none
+	detach keep other
+	check "$small"
+	keep=$(ybdctl attach keep --pool "$small")
+	[ "$(dd if="${keep##* }" bs=1M count=4 iflag=direct status=none | sha256sum)" = "$sum" ] ||
+		fail "what was there is not what it was"
+	ybdctl attach other --pool "$small" >/dev/null
+	ybdctl -q destroy keep
+	ybdctl -q destroy other
+	check "$small"
+}
+
+# ---- a device below that fails ----
+
+bad_table()
+{
+	local sectors
+
+	sectors=$(blockdev --getsz "$small")
+	echo "0 $sectors $1 $small 0 ${2:-}"
+}
+
+bad_load()
+{
+	dmsetup load bad --table "$(bad_table "$@")"
+	dmsetup suspend --nolockfs --noudevsync --noflush bad
+	dmsetup resume --noudevsync --noudevrules bad
+}
+
+# Writes fail, at once or only flushes of them; nothing that was durable is lost.
+pool_fails()
+{
+	local bad=/dev/mapper/bad sum
+
+	export DM_DISABLE_UDEV=1
+	modprobe dm-mod
+	fresh "$small"
+	dmsetup create bad --table "$(bad_table linear)"
+	make victim "$bad"
+	dd if=/dev/urandom of="$node" bs=64k count=32 oflag=direct conv=fsync status=none
+	sum=$(dd if="$node" bs=1M count=2 iflag=direct status=none | sha256sum)
+	bad_load flakey "0 1 1 error_writes"
+	! dd if=/dev/zero of="$node" bs=4k count=8 seek=1024 oflag=direct conv=fsync \
+		status=none 2>/tmp/dd || fail "writes succeed on a device that fails"
+	grep -q 'Input/output error' /tmp/dd || fail "$(cat /tmp/dd)"
+	[ "$(dd if="$node" bs=1M count=2 iflag=direct status=none | sha256sum)" = "$sum" ] ||
+		fail "reads are wrong after writes that failed"
+	udevadm settle
+	ybdctl detach --force victim
+	bad_load linear
+	check "$bad"
+	node=$(ybdctl attach victim --pool "$bad")
+	[ "$(dd if="${node##* }" bs=1M count=2 iflag=direct status=none | sha256sum)" = "$sum" ] ||
+		fail "what was durable is lost"
+	ybdctl -q destroy victim
+	check "$bad"
+	dmsetup remove bad
+}
+
+# ---- many ----
+
+# one NR: a life of an upper
+one()
+{
+	local n=$1 r name=up$1 sum opt=()
+
+	[ $((n % 3)) -ne 0 ] || opt=(--volatile)
+	for ((r = 0; r < 3 * scale; r++)); do
+		node=$(ybdctl create "$name" --layer file:/tmp/blank --pool "$big" "${opt[@]}")
+		dd if=/dev/urandom of="$node" bs=16k count=$((20 + n)) oflag=direct \
+			conv=fsync,notrunc status=none
+		blkdiscard -o 65536 -l 131072 "$node"
+		sum=$(dd if="$node" bs=64k count=32 iflag=direct status=none | sha256sum)
+		if [ ${#opt[@]} = 0 ]; then
+			ybdctl detach "$name"
+			node=$(ybdctl attach "$name" --pool "$big")
+			node=${node##* }
+			[ "$(dd if="$node" bs=64k count=32 iflag=direct status=none |
+				sha256sum)" = "$sum" ] || fail "$name is not what it was"
+			ybdctl resize "$name" 700M
+		fi
+		ybdctl -q destroy "$name"
+	done
+}
+
+many()
+{
+	local n pids=() bad=0
+
+	fresh "$big"
+	# so that the pool stays open
+	make stays "$big"
+	for ((n = 0; n < 8; n++)); do
+		one $n &
+		pids+=($!)
+	done
+	for n in "${pids[@]}"; do
+		wait "$n" || bad=1
+	done
+	[ $bad = 0 ] || fail "one of them failed"
+	detach stays
+	check "$big"
+	ybdctl --json pool show "$big" | jq -e '.uppers | length == 1' >/dev/null ||
+		fail "some are left"
+	ybdctl attach stays --pool "$big" >/dev/null
+	ybdctl -q destroy stays
+	check "$big"
+}
+
+# 8 containers that fsync at once share flushes.
+group_commit()
+{
+	local n args=()
+
+	fresh "$big"
+	for ((n = 0; n < 8; n++)); do
+		make "c$n" "$big"
+		args+=(--name="j$n" --filename="$node")
+	done
+	fio --output=/tmp/fio.out --direct=1 --rw=randwrite --bs=4k --size=4M \
+		--number_ios=60 --fdatasync=1 --ioengine=psync "${args[@]}"
+	ybdctl --json pool show "$big" |
+		jq -e '.kernel | {commits, flushes, flushes_merged}, .flushes_merged > 0' ||
+		fail "no flush was shared"
+	for ((n = 0; n < 8; n++)); do
+		ybdctl -q destroy "c$n"
+	done
+	check "$big"
+}
+
+nothing_left()
+{
+	sweep
+	udevadm settle
+	ybdctl --json image list | jq -r '.images[].name' | while read -r n; do
+		ybdctl image unload "$n"
+	done
+	rmmod ybd
+}
+
+modprobe ybd
+tree_make
+for c in "fio verify, persistent:fio_verify" "fio verify, volatile:fio_verify --volatile" \
+	"ext4, through trim and attach:fs_stress ext4" \
+	"xfs, through trim and attach:fs_stress xfs" \
+	"full, trimmed and full again, persistent:full_and_trim" \
+	"full, trimmed and full again, volatile:full_and_trim --volatile" \
+	"a full pool harms nothing:full_harms_nothing" \
+	"the pool fails:pool_fails" \
+	"many uppers at once:many" \
+	"fsyncs share flushes:group_commit"; do
+	# shellcheck disable=SC2086
+	ktap_case "$k ${c%%:*}" ${c#*:}
+	sweep
+done
+ktap_case "$k nothing is left" nothing_left
+ktap_end
