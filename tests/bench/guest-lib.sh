@@ -33,6 +33,7 @@ nulls()
 		echo "$1" >"$d/size"
 		echo 1 >"$d/memory_backed"
 		echo 512 >"$d/blocksize"
+		[ -z "${NULL_CACHE:-}" ] || echo "$NULL_CACHE" >"$d/cache_size"
 		echo "${NULL_QUEUES:-1}" >"$d/submit_queues"
 		echo 1 >"$d/power"
 		[ -b "/dev/nullb$i" ] || sleep 0.1
