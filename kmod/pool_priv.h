@@ -3,9 +3,14 @@
  * What the files about pools share. Locks, outermost first:
  *
  *   pool_list_lock (mutex)   the list of pools, and opening and closing them
+ *   log->header_lock (mutex) the header of an upper, and its lists of chunks
  *   pool->meta_lock (mutex)  the tables and the directory, in memory and on disk
  *   upper->lock (spin, irq)  see upper_priv.h
  *   pool->lock (spin, irq)   what is free and what is promised
+ *   commit->lock (spin, irq) who shares the next flush; taken alone
+ *
+ * A pool is referenced by each of its uppers and by netlink requests under way;
+ * the last reference closes the block device. An upper belongs to its device.
  */
 #ifndef YBD_POOL_PRIV_H
 #define YBD_POOL_PRIV_H

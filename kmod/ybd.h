@@ -14,6 +14,8 @@
  *            the last reference, so a bio that was only queued when
  *            ->submit_bio() returned always finds its source open: whoever
  *            waits for that bio keeps the device open.
+ *   pool     a claimed block device with uppers of many devices. Each of those
+ *            holds a reference; see pool_priv.h and upper_priv.h.
  *
  * Locks, outermost first
  *
@@ -23,6 +25,8 @@
  *   ybd_source_lock (mutex)    the list of sources and their last put
  *   xa_lock of ram->chunks     (XArray) adding a chunk
  *   ram_chunk->lock (spin)     the pages of one chunk
+ *   of pools                   see pool_priv.h; taken below none of the others
+ *                              but for ybd_registry_lock around pool->lock
  *
  * Nothing sleeps under a spinlock, and no lock is held across a submission.
  */
