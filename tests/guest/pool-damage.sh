@@ -37,7 +37,7 @@ restore()
 # content of the device, as a checksum
 content()
 {
-	dd if="$1" bs=64k count=32 iflag=direct status=none | sha256sum | cut -d' ' -f1
+	dd if="$1" bs=64k count=48 iflag=direct status=none | sha256sum | cut -d' ' -f1
 }
 
 attach()
@@ -77,7 +77,8 @@ set_up()
 	[ "$(ybdctl --json stats victim | jq '.stats[0].checkpoints')" -gt 0 ] ||
 		fail "there is no checkpoint"
 	before=$(content "$node")
-	printf 'the last one%4084s' x | dd of="$node" bs=4k seek=100 oflag=direct \
+	# where nothing was written yet: its record is all that the last block has
+	printf 'the last one%4084s' x | dd of="$node" bs=4k seek=700 oflag=direct \
 		conv=fsync,notrunc status=none
 	sum=$(content "$node")
 	save $work/crashed
