@@ -286,6 +286,37 @@ static int check_uppers(struct pool *p, struct pool_check *c)
 	return rc;
 }
 
+/* It has been walked before, so what there is to say was said. */
+static void forget_since(struct pool_report *r, size_t nr)
+{
+	while (r->nr > nr)
+		free(r->find[--r->nr].text);
+}
+
+int pool_upper_map(struct pool *p, u32 n, struct pool_records *map)
+{
+	struct pool_upper u;
+	struct pool_walk w = { .p = p, .n = n, .u = &u };
+	size_t said = p->report.nr;
+	int rc;
+
+	memset(map, 0, sizeof(*map));
+	if (!p->check || n >= p->info.layout.nr_uppers ||
+	    p->upper[n].place != POOL_PLACE_LIVE || p->upper[n].broken)
+		return -EINVAL;
+	u = p->upper[n];
+	w.owned = &p->check->owned;
+	rc = pool_ckpt_walk(&w);
+	if (!rc)
+		rc = pool_log_walk(&w);
+	if (!rc)
+		rc = pool_map_build(&w.rec, map);
+	free(w.rec.rec);
+	free(w.use);
+	forget_since(&p->report, said);
+	return rc;
+}
+
 /* ---- chunks ---- */
 
 static const char *purpose_text(enum pool_purpose p)

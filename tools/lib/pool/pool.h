@@ -10,6 +10,7 @@
 
 #include "io.h"
 #include "layout.h"
+#include "map.h"
 
 /**
  * struct pool_info - what a superblock says
@@ -301,6 +302,16 @@ int pool_layers_read(struct pool *p, u32 n, u8 **list, struct ybd_error *err);
  * Return: 0, also when something is wrong; otherwise as pool_probe(), or -ENOMEM.
  */
 int pool_check(struct pool_io *io, struct pool **out, struct ybd_error *err);
+
+/**
+ * pool_upper_map() - where the blocks of an upper are
+ * @p: what pool_check() has made; its report stays as it is
+ * @n: which upper; live, and not broken
+ * @map: sorted; what is not in it is as the image has it. @map->rec is to be freed.
+ *
+ * Return: 0; -EINVAL when there is no such map; -ENOMEM.
+ */
+int pool_upper_map(struct pool *p, u32 n, struct pool_records *map);
 
 /**
  * struct pool_mend - how to repair
