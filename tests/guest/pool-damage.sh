@@ -164,7 +164,10 @@ every()
 
 modprobe ybd
 ktap_case "$YBD_KERNEL a pool with a checkpoint and a log" set_up
-for image in clean crashed; do
+# As a crash leaves it: with all of its blocks, in make check-full.
+images=(clean)
+[ "$every" -gt 1 ] || images+=(crashed)
+for image in "${images[@]}"; do
 	for how in flip zero older; do
 		ktap_case "$YBD_KERNEL $image: $how" every $how $work/$image
 	done
