@@ -6,6 +6,7 @@
 
 #include "device.h"
 #include "image.h"
+#include "netlink.h"
 #include "netlink_priv.h"
 #include "nl_gen.h"
 #include "pool.h"
@@ -69,7 +70,8 @@ static int fill_upper(struct sk_buff *skb, const struct ybd_device *dev,
 	    nla_put(skb, YBD_A_DEVICE_UPPER_UUID, sizeof(upper->uuid), &upper->uuid) ||
 	    nla_put_u32(skb, YBD_A_DEVICE_UPPER_FLAGS, upper->flags) ||
 	    nla_put_u64_64bit(skb, YBD_A_DEVICE_QUOTA, upper->quota, 0) ||
-	    nla_put_u64_64bit(skb, YBD_A_DEVICE_RESERVE, upper->reserve, 0))
+	    nla_put_u64_64bit(skb, YBD_A_DEVICE_RESERVE, upper->reserve, 0) ||
+	    nla_put_u32(skb, YBD_A_DEVICE_QUOTA_LEVEL, upper->quota_level))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -111,6 +113,26 @@ static int fill_device(struct sk_buff *skb, const void *object)
 }
 
 /* -------- devices -------- */
+
+/* One that is being made or freed while this is on its way is not shown. */
+static int fill_device_event(struct sk_buff *skb, const void *object)
+{
+	const struct ybd_device *dev = object;
+
+	lockdep_assert_held(&ybd_registry_lock);
+	if (ybd_device_find(dev->id) != dev || dev->life == YBD_DEVICE_NEW)
+		return -ENODEV;
+	return fill_device(skb, dev);
+}
+
+/**
+ * ybd_nl_quota_level - tell who listens that a quota has reached or left a level
+ * @dev: whose; it may be about to go, but is not freed before this returns
+ */
+void ybd_nl_quota_level(struct ybd_device *dev)
+{
+	ybd_nl_notify(YBD_CMD_DEVICE_QUOTA_NTF, answer_size(0), fill_device_event, dev);
+}
 
 /* Find the device that @info names by number or name, and hold it. */
 static struct ybd_device *device_get(struct genl_info *info)

@@ -7,6 +7,7 @@
 #include <net/genetlink.h>
 
 #include "device.h"
+#include "netlink.h"
 #include "netlink_priv.h"
 #include "nl_gen.h"
 #include "pool.h"
@@ -28,12 +29,30 @@ static int fill_pool(struct sk_buff *skb, const struct ybd_pool_info *p)
 	    nla_put_u32(skb, YBD_A_POOL_SEGMENTS, p->segments) ||
 	    nla_put_u32(skb, YBD_A_POOL_FREE_SEGMENTS, p->free_segments) ||
 	    nla_put_u32(skb, YBD_A_POOL_METADATA_SEGMENTS, p->metadata_segments) ||
+	    nla_put_u32(skb, YBD_A_POOL_LEVEL, p->level) ||
 	    nla_put_u32(skb, YBD_A_POOL_USERS, p->users) ||
 	    nla_put_u64_64bit(skb, YBD_A_POOL_COMMITS, p->commits, 0) ||
 	    nla_put_u64_64bit(skb, YBD_A_POOL_FLUSHES, p->flushes, 0) ||
 	    nla_put_u64_64bit(skb, YBD_A_POOL_FLUSHES_MERGED, p->flushes_merged, 0))
 		return -EMSGSIZE;
 	return 0;
+}
+
+static int fill_pool_event(struct sk_buff *skb, const void *object)
+{
+	struct ybd_pool_info p;
+
+	ybd_pool_info((struct ybd_pool *)object, &p);
+	return fill_pool(skb, &p);
+}
+
+/**
+ * ybd_nl_pool_level - tell who listens that a pool has reached or left a level
+ * @pool: which
+ */
+void ybd_nl_pool_level(struct ybd_pool *pool)
+{
+	ybd_nl_notify(YBD_CMD_POOL_LEVEL_NTF, answer_size(0), fill_pool_event, pool);
 }
 
 /**

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 
 #include "device.h"
+#include "netlink.h"
 #include "pool_priv.h"
 #include "upper_priv.h"
 
@@ -199,6 +200,20 @@ static void pool_free(struct ybd_pool *pool)
 	module_put(THIS_MODULE);
 }
 
+/* Another level of being full is reached, or one is left. */
+static void pool_tell_level(struct work_struct *work)
+{
+	struct ybd_pool *pool = container_of(work, struct ybd_pool, fill.work);
+	struct ybd_pool_info info;
+
+	ybd_pool_info(pool, &info);
+	if (info.level)
+		pr_warn_ratelimited("pool %s (%pUb) on %s: %u%% full: %u of %u segments free\n",
+				    info.name, &info.uuid, info.disk, info.level,
+				    info.free_segments, info.segments);
+	ybd_nl_pool_level(pool);
+}
+
 static struct ybd_pool *pool_alloc(void)
 {
 	struct ybd_pool *pool;
@@ -215,6 +230,7 @@ static struct ybd_pool *pool_alloc(void)
 		goto err_srcu;
 	spin_lock_init(&pool->lock);
 	mutex_init(&pool->meta_lock);
+	ybd_fill_init(&pool->fill, pool_tell_level);
 	xa_init(&pool->places);
 	return pool;
 
@@ -323,6 +339,7 @@ struct ybd_pool *ybd_pool_get_fd(int fd, struct netlink_ext_ack *extack)
 	}
 	pool->id = ++pool_next_id;
 	list_add_tail(&pool->node, &pool_list);
+	ybd_pool_space_opened(pool);
 out:
 	pool->users++;
 out_unlock:
@@ -348,6 +365,7 @@ void ybd_pool_put(struct ybd_pool *pool)
 	mutex_lock(&pool_list_lock);
 	if (!--pool->users) {
 		list_del(&pool->node);
+		ybd_fill_exit(&pool->fill);
 		srcu_barrier(&pool->srcu);
 		ybd_bdev_close(&pool->b);
 		pool_free(pool);
@@ -378,6 +396,7 @@ void ybd_pool_info(struct ybd_pool *pool, struct ybd_pool_info *info)
 	info->metadata_segments = READ_ONCE(pool->chunks.nr) / pool->chunks_per_segment;
 	spin_lock_irqsave(&pool->lock, flags);
 	info->free_segments = pool->free_segments;
+	info->level = pool->fill.level;
 	spin_unlock_irqrestore(&pool->lock, flags);
 	ybd_commit_info(pool->commit, info);
 }

@@ -27,6 +27,7 @@ struct ybd_pool;
  * @segments: there are this many
  * @free_segments: nobody has them
  * @metadata_segments: hold chunks
+ * @level: fill level that is reached, in percent, or 0
  * @users: devices that have their upper here, and requests under way
  * @commits: log writes
  * @flushes: flushes sent to the pool that were shared by several commits
@@ -44,6 +45,7 @@ struct ybd_pool_info {
 	u32	segments;
 	u32	free_segments;
 	u32	metadata_segments;
+	u32	level;
 	u32	users;
 	u64	commits;
 	u64	flushes;

@@ -24,6 +24,7 @@
 #include <linux/xarray.h>
 
 #include "compat.h"
+#include "fill.h"
 #include "pool.h"
 #include "ybd.h"
 
@@ -107,6 +108,7 @@ struct pool_place {
  * @free_segments: bits in @free
  * @free_chunks: in metadata segments
  * @promised: chunks that uppers may still take, however full the pool is
+ * @fill: segments that are not free
  * @spare_chunks: kept for what makes room: discards, destroying
  * @given: how often anything was given back; needs no lock
  * @segment_at: for each segment what its upper knows of it; the upper's lock
@@ -142,6 +144,7 @@ struct ybd_pool {
 	u32			free_segments;
 	u32			free_chunks;
 	u64			promised;
+	struct ybd_fill		fill;
 	u32			spare_chunks;
 	atomic64_t		given;
 	struct upper_segment	**segment_at;
@@ -246,6 +249,7 @@ void ybd_pool_unpromise(struct ybd_pool *pool, u32 chunks);
 int ybd_pool_take_volatile(struct ybd_pool *pool, u32 *segment);
 int ybd_pool_take_segments(struct ybd_pool *pool, u32 place, u32 generation, u32 nr,
 			   u32 *segment);
+void ybd_pool_space_opened(struct ybd_pool *pool);
 void ybd_pool_give_segment(struct ybd_pool *pool, u32 segment);
 int ybd_pool_take_chunks(struct ybd_pool *pool, u32 place, u32 generation,
 			 enum pool_need need, u32 nr, u32 *chunk);

@@ -87,6 +87,13 @@ void ybd_pool_unpromise(struct ybd_pool *pool, u32 chunks)
 	atomic64_inc(&pool->given);
 }
 
+/* How full the pool is has changed. The caller holds the lock. */
+static void update_fill(struct ybd_pool *pool)
+{
+	ybd_fill_update(&pool->fill, pool->nr_segments - pool->free_segments,
+			pool->nr_segments);
+}
+
 /* Take a free segment away from others. */
 static int segment_pick(struct ybd_pool *pool, enum pool_need need, u32 *segment)
 {
@@ -105,6 +112,7 @@ static int segment_pick(struct ybd_pool *pool, enum pool_need need, u32 *segment
 	__clear_bit(bit, pool->free);
 	pool->free_segments--;
 	pool->cursor = bit + 1;
+	update_fill(pool);
 	*segment = bit;
 	ret = 0;
 out:
@@ -119,6 +127,7 @@ static void segment_unpick(struct ybd_pool *pool, u32 segment)
 	spin_lock_irqsave(&pool->lock, flags);
 	__set_bit(segment, pool->free);
 	pool->free_segments++;
+	update_fill(pool);
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
@@ -187,6 +196,14 @@ int ybd_pool_take_segments(struct ybd_pool *pool, u32 place, u32 generation, u32
 out:
 	pool_unlock_meta(pool);
 	return ret ?: got;
+}
+
+/* The pool was opened: how full is it? */
+void ybd_pool_space_opened(struct ybd_pool *pool)
+{
+	spin_lock_irq(&pool->lock);
+	update_fill(pool);
+	spin_unlock_irq(&pool->lock);
 }
 
 /**

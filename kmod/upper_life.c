@@ -10,7 +10,21 @@
 
 #include "device.h"
 #include "image.h"
+#include "netlink.h"
 #include "upper_log.h"
+
+/* Another level of the quota is reached, or one is left. */
+static void quota_tell_level(struct work_struct *work)
+{
+	struct ybd_upper *upper = container_of(work, struct ybd_upper, fill.work);
+	u8 level = READ_ONCE(upper->fill.level);
+
+	if (level)
+		pr_warn_ratelimited("%s: %u%% of its quota of %llu bytes is used\n",
+				    upper->dev->name, level,
+				    upper->quota << YBD_BLOCK_SHIFT);
+	ybd_nl_quota_level(upper->dev);
+}
 
 static struct ybd_upper *upper_alloc(struct ybd_pool *pool)
 {
@@ -22,6 +36,7 @@ static struct ybd_upper *upper_alloc(struct ybd_pool *pool)
 	ybd_umap_init(&upper->map);
 	ybd_upper_space_init(upper);
 	upper->quota = U64_MAX;
+	ybd_fill_init(&upper->fill, quota_tell_level);
 	upper->pool = pool;
 	ybd_pool_hold(pool);
 	return upper;
@@ -482,6 +497,7 @@ void ybd_upper_free(struct ybd_upper *upper)
 	if (upper->log)
 		ybd_log_stop(upper->log);
 	ybd_upper_space_exit(upper);
+	ybd_fill_exit(&upper->fill);
 	if (upper->has_place && upper->destroy)
 		destroy_on_disk(upper);
 	else if (upper->has_place)
@@ -584,6 +600,7 @@ void ybd_upper_info(struct ybd_upper *upper, struct ybd_upper_info *info)
 		info->quota = upper->quota << YBD_BLOCK_SHIFT;
 	info->reserve = upper->reserve;
 	spin_lock_irqsave(&upper->lock, flags);
+	info->quota_level = upper->fill.level;
 	info->mapped = upper->map.nr_data << YBD_BLOCK_SHIFT;
 	info->allocated = ((u64)upper->nr_segments << upper->pool->segment_shift)
 			  << YBD_BLOCK_SHIFT;

@@ -100,7 +100,7 @@ static blk_status_t no_space(const struct ybd_upper *upper)
 /* Blocks that the quota leaves. The caller holds the lock. */
 static u64 quota_left(const struct ybd_upper *upper)
 {
-	u64 used = upper->nr_used - upper->gone[0].nr - upper->gone[1].nr;
+	u64 used = upper_nr_counted(upper);
 
 	return used < upper->quota ? upper->quota - used : 0;
 }

@@ -24,6 +24,7 @@ struct ybd_upper;
  * @flags: of enum ybd_upper_flags
  * @quota: most it may take
  * @reserve: kept for it
+ * @quota_level: fill level of the quota that is reached, in percent, or 0
  * @mapped: blocks of the pool that are mapped
  * @allocated: segments it has taken
  * @map_bytes: kernel memory of its map
@@ -37,6 +38,7 @@ struct ybd_upper_info {
 	u32	flags;
 	u64	quota;
 	u64	reserve;
+	u32	quota_level;
 	u64	mapped;
 	u64	allocated;
 	u64	map_bytes;

@@ -93,6 +93,7 @@ struct upper_gone {
  * @spare: an object for the next segment
  * @nr_used: blocks that are not free
  * @quota: most blocks that may be used
+ * @fill: of the quota
  * @gone: blocks that are gone, in two phases
  * @phase: the one that gathers
  * @reclaiming: the other one is under way
@@ -135,6 +136,7 @@ struct ybd_upper {
 	struct upper_segment	*spare;
 	u64			nr_used;
 	u64			quota;
+	struct ybd_fill		fill;
 	struct upper_gone	gone[2];
 	unsigned int		phase;
 	bool			reclaiming;
@@ -149,6 +151,12 @@ struct ybd_upper {
 	bool			space_wanted;
 	s64			full_at;
 };
+
+/* Blocks that count for the quota. The caller holds the lock. */
+static inline u64 upper_nr_counted(const struct ybd_upper *upper)
+{
+	return upper->nr_used - upper->gone[0].nr - upper->gone[1].nr;
+}
 
 /* ---- upper_space.c: blocks and segments ---- */
 

@@ -139,6 +139,12 @@ static struct upper_segment *segment_choose(struct ybd_upper *upper)
 	return list_first_entry_or_null(&upper->bucket[0], struct upper_segment, node);
 }
 
+static void update_fill(struct ybd_upper *upper)
+{
+	if (upper->quota != U64_MAX)
+		ybd_fill_update(&upper->fill, upper_nr_counted(upper), upper->quota);
+}
+
 static u32 alloc_from(struct ybd_upper *upper, struct upper_segment *segment, u32 want,
 		      u64 *block)
 {
@@ -152,6 +158,7 @@ static u32 alloc_from(struct ybd_upper *upper, struct upper_segment *segment, u3
 	segment->nr_used += end - start;
 	segment->next = end;
 	upper->nr_used += end - start;
+	update_fill(upper);
 	*block = pool_segment_start(upper->pool, segment->nr) + start;
 	return end - start;
 }
@@ -192,6 +199,7 @@ static void segment_free_blocks(struct ybd_upper *upper, struct upper_segment *s
 {
 	segment->nr_used -= nr;
 	upper->nr_used -= nr;
+	update_fill(upper);
 	segment_file(upper, segment);
 	segment_give(upper, segment);
 }
@@ -225,6 +233,7 @@ void ybd_upper_gone(void *arg, u64 block, u64 nr)
 	struct upper_gone *gone = &upper->gone[upper->phase];
 
 	gone->nr += nr;
+	update_fill(upper);
 	ybd_stat_add(upper->dev->pcpu, YBD_STAT_FREED, nr);
 	while (nr) {
 		struct upper_segment *segment = segment_of(upper, block);

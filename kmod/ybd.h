@@ -17,6 +17,9 @@
  *   pool     a claimed block device with uppers of many devices. Each of those
  *            holds a reference; see pool_priv.h and upper_priv.h.
  *
+ * Fill levels are told by work items of pools and uppers (fill.h), which are
+ * cancelled before those are freed.
+ *
  * Locks, outermost first
  *
  *   ybd_registry_lock (mutex)  the tables of devices and images by number

@@ -503,6 +503,68 @@ full_pool()
 }
 in_pools "a pool that is full" full_pool
 
+# await TEXT: until the monitor has said so
+await()
+{
+	soon grep -qF "$1" "$T/events" || { cat "$T/events"; return 1; }
+}
+
+levels()
+{
+	local a par=/sys/module/ybd/parameters/fill_levels bad
+
+	modprobe ybd
+	[ "$(cat $par)" = 80,90,95 ]
+	for bad in 90,80 80,80 2 100 1,2,3,4,5 30,40,50,60,70 x "50," ,50; do
+		not sh -c "echo $bad >$par" 2>/dev/null
+	done
+	[ "$(cat $par)" = 80,90,95 ]
+	ybdctl monitor >"$T/events" 2>&1 &
+	# shellcheck disable=SC2064
+	trap "kill $! 2>/dev/null || :" EXIT
+	await listening
+	# a quota: 256 blocks, 80% of which are 205
+	a=$(make l1 --quota 1M 2>/dev/null)
+	dd if=/dev/zero of="$a" bs=4k count=204 oflag=direct status=none
+	json '.devices[0].quota_level == 0' ybdctl show l1
+	dd if=/dev/zero of="$a" bs=4k count=1 seek=204 oflag=direct status=none
+	await "device-quota l1 $a 80%"
+	json '.devices[0].quota_level == 80' ybdctl show l1
+	dd if=/dev/zero of="$a" bs=4k count=51 seek=205 oflag=direct status=none
+	await "device-quota l1 $a 95%"
+	# what is overwritten counts once; what is discarded, not
+	dd if=/dev/zero of="$a" bs=1M count=1 oflag=direct status=none
+	blkdiscard -l 512K "$a"
+	await "device-quota l1 $a 0%"
+	[ "$(grep -c device-quota "$T/events")" -le 4 ]
+	# a pool, by what the module has of it
+	a=$(ybdctl create l2 --image images/final --pool small --size 80M)
+	not fill "$a" 70 2>/dev/null
+	await "pool-level small $SMALL 95%"
+	json '.kernel.level == 95' ybdctl pool show "$SMALL"
+	dmesg | grep -q 'pool small (.*: 95% full: [0-9]* of [0-9]* segments free'
+	echo 50 >$par
+	[ "$(cat $par)" = 50 ]
+	blkdiscard "$a"
+	sync "$a"
+	udevadm settle
+	ybdctl detach l2
+	# it is told as well when it is opened
+	a=$(ybdctl attach l2)
+	json '.kernel.level == 0' ybdctl pool show "$SMALL"
+	fill "$a" 40
+	await "pool-level small $SMALL 50%"
+	udevadm settle
+	ybdctl detach l2
+	: >"$T/events"
+	ybdctl attach l2
+	await "pool-level small $SMALL 50%"
+	echo >$par
+	[ "$(cat $par)" = "" ]
+	echo 80,90,95 >$par
+}
+in_pools "fill levels: of a quota, of a pool" levels
+
 reserved()
 {
 	local a b

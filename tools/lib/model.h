@@ -101,6 +101,7 @@ struct ybd_device_info {
 	u32 upper_flags;
 	u64 quota;
 	u64 reserve;
+	u32 quota_level;
 	struct ybd_stats stats;
 };
 
@@ -121,6 +122,7 @@ struct ybd_pool_info {
 	u64 commits;
 	u64 flushes;
 	u64 flushes_merged;
+	u32 level;
 };
 
 /**
@@ -184,8 +186,10 @@ enum ybd_event_kind {
 	YBD_EVENT_DEVICE_CREATED,
 	YBD_EVENT_DEVICE_DETACHED,
 	YBD_EVENT_DEVICE_CHANGED,
+	YBD_EVENT_DEVICE_QUOTA,
 	YBD_EVENT_IMAGE_LOADED,
 	YBD_EVENT_IMAGE_UNLOADED,
+	YBD_EVENT_POOL_LEVEL,
 	YBD_EVENT_LOST,
 };
 
@@ -194,11 +198,13 @@ enum ybd_event_kind {
  * @kind: what; YBD_EVENT_LOST says that events were dropped before this
  * @device: of a device event
  * @image: of an image event; to be freed
+ * @pool: of a pool event
  */
 struct ybd_event {
 	enum ybd_event_kind kind;
 	struct ybd_device_info device;
 	struct ybd_image_info image;
+	struct ybd_pool_info pool;
 };
 
 #endif

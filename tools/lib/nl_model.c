@@ -75,6 +75,7 @@ static const char * const device_names[] = {
 	[YBD_A_DEVICE_QUOTA] = "quota",
 	[YBD_A_DEVICE_RESERVE] = "reserve",
 	[YBD_A_DEVICE_LAYERS_FD] = "layers-fd",
+	[YBD_A_DEVICE_QUOTA_LEVEL] = "quota-level",
 };
 
 static const char * const pool_names[] = {
@@ -94,6 +95,7 @@ static const char * const pool_names[] = {
 	[YBD_A_POOL_COMMITS] = "commits",
 	[YBD_A_POOL_FLUSHES] = "flushes",
 	[YBD_A_POOL_FLUSHES_MERGED] = "flushes-merged",
+	[YBD_A_POOL_LEVEL] = "level",
 };
 
 static_assert(ARRAY_SIZE(info_names) == YBD_A_INFO_MAX + 1, "info");
@@ -401,6 +403,7 @@ int nl_decode_device(const struct nlmsghdr *h, struct ybd_device_info *out)
 	get_u32(tb, YBD_A_DEVICE_UPPER_FLAGS, &out->upper_flags);
 	get_u64(tb, YBD_A_DEVICE_QUOTA, &out->quota);
 	get_u64(tb, YBD_A_DEVICE_RESERVE, &out->reserve);
+	get_u32(tb, YBD_A_DEVICE_QUOTA_LEVEL, &out->quota_level);
 	if (tb[YBD_A_DEVICE_STATS])
 		rc = decode_stats(tb[YBD_A_DEVICE_STATS], &out->stats);
 	return rc;
@@ -430,6 +433,7 @@ int nl_decode_pool(const struct nlmsghdr *h, struct ybd_pool_info *out)
 	get_u64(tb, YBD_A_POOL_COMMITS, &out->commits);
 	get_u64(tb, YBD_A_POOL_FLUSHES, &out->flushes);
 	get_u64(tb, YBD_A_POOL_FLUSHES_MERGED, &out->flushes_merged);
+	get_u32(tb, YBD_A_POOL_LEVEL, &out->level);
 	return 0;
 }
 
@@ -450,6 +454,12 @@ int nl_decode_event(const struct nlmsghdr *h, struct ybd_event *ev)
 	case YBD_CMD_DEVICE_CHANGED_NTF:
 		ev->kind = YBD_EVENT_DEVICE_CHANGED;
 		return nl_decode_device(h, &ev->device);
+	case YBD_CMD_DEVICE_QUOTA_NTF:
+		ev->kind = YBD_EVENT_DEVICE_QUOTA;
+		return nl_decode_device(h, &ev->device);
+	case YBD_CMD_POOL_LEVEL_NTF:
+		ev->kind = YBD_EVENT_POOL_LEVEL;
+		return nl_decode_pool(h, &ev->pool);
 	case YBD_CMD_IMAGE_LOADED_NTF:
 		ev->kind = YBD_EVENT_IMAGE_LOADED;
 		return nl_decode_image(h, &ev->image);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "names.h"
 #include "nl.h"
 #include "show.h"
 
@@ -30,8 +31,10 @@ static const char *kind_text(enum ybd_event_kind kind)
 		[YBD_EVENT_DEVICE_CREATED] = "device-created",
 		[YBD_EVENT_DEVICE_DETACHED] = "device-detached",
 		[YBD_EVENT_DEVICE_CHANGED] = "device-changed",
+		[YBD_EVENT_DEVICE_QUOTA] = "device-quota",
 		[YBD_EVENT_IMAGE_LOADED] = "image-loaded",
 		[YBD_EVENT_IMAGE_UNLOADED] = "image-unloaded",
+		[YBD_EVENT_POOL_LEVEL] = "pool-level",
 		[YBD_EVENT_LOST] = "lost",
 	};
 
@@ -42,7 +45,37 @@ static bool is_device(enum ybd_event_kind kind)
 {
 	return kind == YBD_EVENT_DEVICE_CREATED ||
 	       kind == YBD_EVENT_DEVICE_DETACHED ||
-	       kind == YBD_EVENT_DEVICE_CHANGED;
+	       kind == YBD_EVENT_DEVICE_CHANGED ||
+	       kind == YBD_EVENT_DEVICE_QUOTA;
+}
+
+/* What the event is of, for people. */
+static void print_event_line(const struct ybd_event *ev, const char *now)
+{
+	const char *kind = kind_text(ev->kind);
+
+	if (ev->kind == YBD_EVENT_LOST)
+		print_line("%s lost: some events were dropped here", now);
+	else if (ev->kind == YBD_EVENT_POOL_LEVEL)
+		print_line("%s %s %s /dev/%s %u%%", now, kind,
+			   *ev->pool.name ? ev->pool.name : "-", ev->pool.disk, ev->pool.level);
+	else if (ev->kind == YBD_EVENT_DEVICE_QUOTA)
+		print_line("%s %s %s /dev/%s %u%%", now, kind, ev->device.name,
+			   ev->device.disk, ev->device.quota_level);
+	else if (is_device(ev->kind))
+		print_line("%s %s %s /dev/%s %s", now, kind, ev->device.name,
+			   ev->device.disk, ev->device.image_name);
+	else
+		print_line("%s %s %s", now, kind, ev->image.name);
+}
+
+static void print_pool_event(const struct ybd_pool_info *p)
+{
+	char uuid[YBD_UUID_TEXT_LEN];
+
+	print_str("pool_uuid", ybd_uuid_text(p->uuid, uuid));
+	print_str("pool_name", *p->name ? p->name : NULL);
+	show_open_pool("pool", p);
 }
 
 static void print_event(const struct ybd_event *ev)
@@ -50,21 +83,17 @@ static void print_event(const struct ybd_event *ev)
 	char now[32];
 
 	print_time(now);
-	if (ev->kind == YBD_EVENT_LOST)
-		print_line("%s lost: some events were dropped here", now);
-	else if (is_device(ev->kind))
-		print_line("%s %s %s /dev/%s %s", now, kind_text(ev->kind),
-			   ev->device.name, ev->device.disk,
-			   ev->device.image_name);
-	else
-		print_line("%s %s %s", now, kind_text(ev->kind),
-			   ev->image.name);
+	print_event_line(ev, now);
 	if (!print_is_json())
 		return;
 	print_str("time", now);
 	print_str("event", kind_text(ev->kind));
 	if (ev->kind == YBD_EVENT_LOST)
 		return;
+	if (ev->kind == YBD_EVENT_POOL_LEVEL) {
+		print_pool_event(&ev->pool);
+		return;
+	}
 	print_object_begin(is_device(ev->kind) ? "device" : "image");
 	if (is_device(ev->kind))
 		show_device(&ev->device);

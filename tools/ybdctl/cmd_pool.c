@@ -12,6 +12,7 @@
 #include "lvstore/lvstore.h"
 #include "names.h"
 #include "pools.h"
+#include "show.h"
 #include "print.h"
 #include "util.h"
 
@@ -318,22 +319,6 @@ static void print_uppers(const struct pool *p)
 	print_list_end();
 }
 
-/* What the pool says of itself is older than what the kernel knows. */
-static void print_kernel(const struct ybd_pool_info *k)
-{
-	print_object_begin("kernel");
-	print_u64("id", k->id);
-	print_strf("path", "/dev/%s", k->disk);
-	print_u64("users", k->users);
-	print_u64("logical_block_size", k->logical_block_size);
-	print_size("free", k->free_segments * k->segment_size);
-	print_size("metadata", k->metadata_segments * k->segment_size);
-	print_u64("commits", k->commits);
-	print_u64("flushes", k->flushes);
-	print_u64("flushes_merged", k->flushes_merged);
-	print_object_end();
-}
-
 static void print_pool(const char *path, const struct pool *p)
 {
 	u64 seg = bytes(p->info.layout.segment_blocks);
@@ -350,7 +335,7 @@ static void print_pool(const char *path, const struct pool *p)
 	print_u64("live", p->totals.live);
 	print_bool("damaged", pool_report_errors(&p->report));
 	if (k)
-		print_kernel(k);
+		show_open_pool("kernel", k);
 	ybd_pool_list_free(&open);
 }
 

@@ -68,6 +68,7 @@ static void show_pool_upper(const struct ybd_device_info *d)
 		print_size("quota", d->quota);
 	else
 		print_str("quota", NULL);
+	print_u64("quota_level", d->quota_level);
 	print_size("reserve", d->reserve);
 	print_size("upper_used", d->stats.upper_mapped);
 	print_size("upper_limit", d->quota ? d->quota : d->size);
@@ -182,4 +183,21 @@ void show_image(const struct ybd_image_info *i)
 	print_size("map_bytes", i->map_bytes);
 	print_size("mapped_bytes", i->mapped_bytes);
 	print_u64("devices", i->devices);
+}
+
+/* What the kernel knows of a pool: what is on the pool itself is older. */
+void show_open_pool(const char *member, const struct ybd_pool_info *p)
+{
+	print_object_begin(member);
+	print_u64("id", p->id);
+	print_strf("path", "/dev/%s", p->disk);
+	print_u64("users", p->users);
+	print_u64("logical_block_size", p->logical_block_size);
+	print_size("free", p->free_segments * p->segment_size);
+	print_size("metadata", p->metadata_segments * p->segment_size);
+	print_u64("level", p->level);
+	print_u64("commits", p->commits);
+	print_u64("flushes", p->flushes);
+	print_u64("flushes_merged", p->flushes_merged);
+	print_object_end();
 }

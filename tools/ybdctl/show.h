@@ -14,6 +14,7 @@ extern const struct print_column show_image_cols[];
 /* The members of the object that is open. */
 void show_device(const struct ybd_device_info *d);
 void show_stats(const struct ybd_stats *s);
+void show_open_pool(const char *member, const struct ybd_pool_info *p);
 void show_image(const struct ybd_image_info *i);
 /* What an image is read from; lists of images do not tell. */
 void show_sources(const struct ybd_image_info *i);
