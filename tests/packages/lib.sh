@@ -90,6 +90,37 @@ containers_start()
 	test -b /dev/ybd/web
 }
 
+# A container that is there again after its module, in a pool in a file.
+container_stays()
+{
+	local pool=/tmp/pool.img
+
+	ybdctl pool create --size 128M --name tmp "$pool"
+	test -b "$(ybdctl create db --image images/final --pool "$pool")"
+	mkdir /tmp/db
+	ybdctl mount db /tmp/db
+	in_container db /opt/app/run
+	echo kept >/tmp/db/note
+	ybdctl umount db /tmp/db
+	ybdctl detach db
+	ybdctl image unload images/final
+	# the devices below are given back by and by
+	for _ in {1..50}; do
+		! rmmod ybd 2>/dev/null || break
+		sleep 0.1
+	done
+	[ ! -d /sys/module/ybd ]
+	ybdctl pool check "$pool"
+	ybdctl attach db --pool "$pool"
+	ybdctl mount db /tmp/db
+	[ "$(cat /tmp/db/note)" = kept ]
+	in_container db /opt/app/run
+	ybdctl umount db /tmp/db
+	ybdctl destroy db
+	ybdctl image unload images/final
+	rm "$pool"
+}
+
 containers_end()
 {
 	local c
