@@ -47,20 +47,6 @@ u8 *image_xattr(struct image *im, u32 page, const char *name);
 /* Root page of the lvol of this name. */
 u32 image_root(struct image *im, const char *name);
 
-static inline void put_le32(void *p, u32 v)
-{
-	u32 le = htole32(v);
-
-	memcpy(p, &le, sizeof(le));
-}
-
-static inline void put_le64(void *p, u64 v)
-{
-	u64 le = htole64(v);
-
-	memcpy(p, &le, sizeof(le));
-}
-
 /* Open what the image is now. */
 int image_open(struct image *im, struct lvs_store **s, struct lvs_error *err);
 

@@ -47,3 +47,18 @@ u32 crc32c(const void *buf, size_t len)
 #endif
 	return ~crc32c_bytes(~0u, buf, len);
 }
+
+/*
+ * The register after four bytes is that of (register before, xor the bytes) shifted 32 times. The
+ * shift can be undone: the polynomial's highest bit is set, so the highest bit of the result tells
+ * whether it was added.
+ */
+void crc32c_force(void *buf, size_t len, u32 crc)
+{
+	u8 *last = (u8 *)buf + len - 4;
+	u32 c = ~crc;
+
+	for (int k = 0; k < 32; k++)
+		c = c & 0x80000000u ? (c ^ CRC32C_POLY) << 1 | 1 : c << 1;
+	put_le32(last, c ^ ~crc32c(buf, len - 4));
+}

@@ -14,4 +14,14 @@
  */
 u32 crc32c(const void *buf, size_t len);
 
+/**
+ * crc32c_force() - choose four bytes so that a buffer has a given crc
+ * @buf: the bytes; the last four of them are overwritten
+ * @len: how many, at least 4
+ * @crc: what crc32c() of the result is
+ *
+ * With it a block can be changed while the crc at its end, in another sector, stays right.
+ */
+void crc32c_force(void *buf, size_t len, u32 crc);
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <linux/ybd.h>
 
 #include "names.h"
@@ -76,4 +77,15 @@ const char *ybd_uuid_text(const u8 u[16], char buf[YBD_UUID_TEXT_LEN])
 		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9],
 		 u[10], u[11], u[12], u[13], u[14], u[15]);
 	return buf;
+}
+
+int ybd_uuid_random(u8 uuid[16])
+{
+	ssize_t n = getrandom(uuid, 16, 0);
+
+	if (n != 16)
+		return n < 0 ? -errno : -EIO;
+	uuid[6] = (uuid[6] & 0x0f) | 0x40;	/* version 4 */
+	uuid[8] = (uuid[8] & 0x3f) | 0x80;
+	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Names that the kernel takes, checked before it is asked. Pure. */
+/* Names that the kernel takes, checked before it is asked; uuids. */
 #ifndef YBD_LIB_NAMES_H
 #define YBD_LIB_NAMES_H
 
@@ -22,5 +22,8 @@ int ybd_uuid_parse(const char *text, u8 out[16]);
 #define YBD_UUID_TEXT_LEN 37
 /* And back: lower case, with dashes. */
 const char *ybd_uuid_text(const u8 uuid[16], char buf[YBD_UUID_TEXT_LEN]);
+
+/* A random one (version 4); 0 or a negative errno. */
+int ybd_uuid_random(u8 uuid[16]);
 
 #endif

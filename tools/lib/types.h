@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Fixed-width types under the kernel's names, and unaligned little-endian reads. */
+/* Fixed-width types under the kernel's names, and unaligned little-endian reads and writes. */
 #ifndef YBD_LIB_TYPES_H
 #define YBD_LIB_TYPES_H
 
@@ -51,6 +51,21 @@ static inline u64 le64_to_cpu(__le64 v)
 	return le64toh((__le_force u64)v);
 }
 
+static inline __le16 cpu_to_le16(u16 v)
+{
+	return (__le_force __le16)htole16(v);
+}
+
+static inline __le32 cpu_to_le32(u32 v)
+{
+	return (__le_force __le32)htole32(v);
+}
+
+static inline __le64 cpu_to_le64(u64 v)
+{
+	return (__le_force __le64)htole64(v);
+}
+
 static inline u16 get_le16(const void *p)
 {
 	__le16 v;
@@ -73,6 +88,20 @@ static inline u64 get_le64(const void *p)
 
 	memcpy(&v, p, sizeof(v));
 	return le64_to_cpu(v);
+}
+
+static inline void put_le32(void *p, u32 val)
+{
+	__le32 v = cpu_to_le32(val);
+
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void put_le64(void *p, u64 val)
+{
+	__le64 v = cpu_to_le64(val);
+
+	memcpy(p, &v, sizeof(v));
 }
 
 #endif

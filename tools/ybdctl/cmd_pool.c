@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "blk.h"
 #include "cmd_pool.h"
@@ -104,15 +103,6 @@ static int check_empty(struct pool_io *io, const char *path)
 	return CMD_OK;
 }
 
-static int random_uuid(u8 uuid[16])
-{
-	if (getrandom(uuid, 16, 0) != 16)
-		return errno ? -errno : -EIO;
-	uuid[6] = (uuid[6] & 0x0f) | 0x40;	/* version 4 */
-	uuid[8] = (uuid[8] & 0x3f) | 0x80;
-	return 0;
-}
-
 static int create_on(struct pool_io *io, const char *path, const char *name,
 		     struct pool_want *want, bool force)
 {
@@ -133,7 +123,7 @@ static int create_on(struct pool_io *io, const char *path, const char *name,
 	if (pool_io_extend(io, want->nr_blocks))
 		return cmd_fail(-ERANGE, "%s: the device has only %llu bytes", path,
 				(unsigned long long)bytes(io->nr_blocks));
-	rc = random_uuid(info.uuid);
+	rc = ybd_uuid_random(info.uuid);
 	if (rc)
 		return cmd_fail(rc, "no random numbers: %s", strerror(-rc));
 	snprintf(info.name, sizeof(info.name), "%s", name);

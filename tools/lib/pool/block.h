@@ -9,22 +9,6 @@
 
 #define POOL_WHY_LEN 192
 
-/* Little-endian numbers into a structure. */
-static inline __le16 cpu_to_le16(u16 v)
-{
-	return (__le_force __le16)htole16(v);
-}
-
-static inline __le32 cpu_to_le32(u32 v)
-{
-	return (__le_force __le32)htole32(v);
-}
-
-static inline __le64 cpu_to_le64(u64 v)
-{
-	return (__le_force __le64)htole64(v);
-}
-
 /* The owner of what belongs to no upper. */
 extern const u8 pool_no_owner[16];
 
