@@ -26,7 +26,7 @@ TLIBS	= $(shell pkg-config --libs json-c libcrypto)
 
 images	:= $(patsubst $(FIXTURES)/%.zst,$(IMAGES)/%,$(wildcard $(FIXTURES)/*.zst))
 progs	:= $(addprefix $(OUT)/,lvstore_golden lvstore_damage lvstore_flatten lvstore_live \
-	   lvstore_oom)
+	   lvstore_oom lvstore_write)
 
 .PHONY: all images libybd
 .DELETE_ON_ERROR:
@@ -40,11 +40,19 @@ $(IMAGES)/%: $(FIXTURES)/%.zst
 	@mkdir -p $(@D)
 	@zstd -q -d -f --long=27 --sparse $< -o $@.$$$$ && mv $@.$$$$ $@
 
+play	:= $(addprefix $(T)/,lvstore_disk.c lvstore_play.c)
+
 libybd:
 	@$(MAKE) --no-print-directory -C $(TOP)/tools O=$(LIB) SAN=$(SAN) libybd
 
 common	:= $(addprefix $(T)/,lvstore_fixture.c lvstore_image.c)
-headers	:= $(addprefix $(T)/,lvstore_fixture.h lvstore_image.h lvstore_naive.h ktap.h)
+headers	:= $(addprefix $(T)/,lvstore_fixture.h lvstore_image.h lvstore_naive.h ktap.h \
+	   lvstore_disk.h lvstore_play.h rng.h)
+
+# those that write need no fixture
+$(OUT)/lvstore_write: $(OUT)/%: $(T)/%.c $(play) $(headers) libybd
+	@mkdir -p $(@D)
+	@$(CC) $(TCFLAGS) $(CFLAGS) -o $@ $< $(play) $(LIB)/libybd.a
 
 $(OUT)/%: $(T)/%.c $(common) $(headers) libybd
 	@mkdir -p $(@D)

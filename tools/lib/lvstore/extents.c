@@ -241,9 +241,5 @@ int extents_load(struct lvs_lvol *l, struct lvs_error *err)
 				    (unsigned long long)table_slots(l));
 	for (size_t i = 0; i < l->nr_table && !rc; i++)
 		rc = load_extent_page(l, l->table[i].slot, l->table[i].page, err);
-	free(l->table);
-	l->table = NULL;
-	l->nr_table = 0;
-	l->cap_table = 0;
 	return rc;
 }

@@ -106,7 +106,7 @@ struct lvs_lvol {
 	size_t nr_runs, cap_runs;
 	struct page_ref *refs;		/* the chain, then the extent pages */
 	size_t nr_refs, cap_refs, nr_chain;
-	struct { u32 slot; u32 page; } *table;	/* extent pages, until they are read */
+	struct { u32 slot; u32 page; } *table;	/* extent pages */
 	size_t nr_table, cap_table;
 	struct blob_xattr *xattrs;
 	size_t nr_xattrs, cap_xattrs;
