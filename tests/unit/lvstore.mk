@@ -26,7 +26,7 @@ TLIBS	= $(shell pkg-config --libs json-c libcrypto)
 
 images	:= $(patsubst $(FIXTURES)/%.zst,$(IMAGES)/%,$(wildcard $(FIXTURES)/*.zst))
 progs	:= $(addprefix $(OUT)/,lvstore_golden lvstore_damage lvstore_flatten lvstore_live \
-	   lvstore_oom lvstore_write)
+	   lvstore_oom lvstore_write lvstore_crash)
 
 .PHONY: all images libybd
 .DELETE_ON_ERROR:
@@ -50,7 +50,7 @@ headers	:= $(addprefix $(T)/,lvstore_fixture.h lvstore_image.h lvstore_naive.h k
 	   lvstore_disk.h lvstore_play.h rng.h)
 
 # those that write need no fixture
-$(OUT)/lvstore_write: $(OUT)/%: $(T)/%.c $(play) $(headers) libybd
+$(OUT)/lvstore_write $(OUT)/lvstore_crash: $(OUT)/%: $(T)/%.c $(play) $(headers) libybd
 	@mkdir -p $(@D)
 	@$(CC) $(TCFLAGS) $(CFLAGS) -o $@ $< $(play) $(LIB)/libybd.a
 

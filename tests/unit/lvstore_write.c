@@ -179,7 +179,9 @@ static void nothing_written(void)
 /* With a source in use, what read-only lvols hold stays. */
 static void append_only(void)
 {
-	static const struct lvw_vol_opts o[] = { { .name = "v" }, { .name = "s" }, { .name = "c" } };
+	static const struct lvw_vol_opts o[] = {
+		{ .name = "v" }, { .name = "s" }, { .name = "c" },
+	};
 	struct lvw_vol *v, *s, *c;
 	struct lvs_error err;
 	struct play p;

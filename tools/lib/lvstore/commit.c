@@ -45,11 +45,11 @@ static int write_page(struct lvs_writer *w, u32 page, const struct lvs_disk_page
 	return rc ? commit_die(w, rc, err, "writing metadata") : 0;
 }
 
+static const struct lvs_disk_page no_page;
+
 static int zero_page(struct lvs_writer *w, u32 page, struct lvs_error *err)
 {
-	static const struct lvs_disk_page zeros;
-
-	return write_page(w, page, &zeros, err);
+	return write_page(w, page, &no_page, err);
 }
 
 static int read_page(struct lvs_writer *w, u32 page, struct lvs_disk_page *p,
@@ -58,6 +58,21 @@ static int read_page(struct lvs_writer *w, u32 page, struct lvs_disk_page *p,
 	int rc = wio_read(w->io, md_page_byte(w, page), p, sizeof(*p));
 
 	return rc ? commit_die(w, rc, err, "reading metadata") : 0;
+}
+
+/*
+ * A root is one while its first sector says so. That goes alone: what is left is no blob, and not
+ * a damaged one.
+ */
+static int unroot_page(struct lvs_writer *w, u32 page, struct lvs_error *err)
+{
+	struct lvs_disk_page p;
+	int rc = read_page(w, page, &p, err);
+
+	if (rc)
+		return rc;
+	memset(&p, 0, SECTOR);
+	return write_page(w, page, &p, err);
 }
 
 /* ---- the super block ---- */
@@ -87,9 +102,11 @@ static int drop_dead_blobs(struct lvs_writer *w, struct lvs_error *err)
 	int rc = 0;
 
 	for (size_t i = 0; i < w->nr_dead_roots && !rc; i++)
-		rc = zero_page(w, w->dead_roots[i], err);
+		rc = unroot_page(w, w->dead_roots[i], err);
 	if (!rc && w->nr_dead_roots)
 		rc = sync_or_die(w, err);
+	for (size_t i = 0; i < w->nr_dead_roots && !rc; i++)
+		rc = zero_page(w, w->dead_roots[i], err);
 	for (size_t i = 0; i < w->nr_dead_pages && !rc; i++)
 		rc = zero_page(w, w->dead_pages[i], err);
 	w->nr_dead_roots = 0;
@@ -123,6 +140,24 @@ static int zero_suspects(struct lvs_writer *w, struct lvs_error *err)
 	return rc;
 }
 
+/* Pages that were written, and then named by no root. */
+static int zero_orphans(struct lvs_writer *w, struct lvs_error *err)
+{
+	struct lvs_disk_page p;
+	int rc = 0;
+
+	for (u32 i = 0; w->suspect_pages && i < w->md_len && !rc; i++) {
+		if (space_is_used(&w->pages, i) ||
+		    wio_is_hole(w->io, md_page_byte(w, i), sizeof(p)))
+			continue;
+		rc = read_page(w, i, &p, err);
+		if (!rc && memcmp(&p, &no_page, sizeof(p)))
+			rc = zero_page(w, i, err);
+	}
+	w->suspect_pages = false;
+	return rc;
+}
+
 int commit_begin(struct lvs_writer *w, struct lvs_error *err)
 {
 	struct lvs_disk_super sb = w->super;
@@ -140,7 +175,11 @@ int commit_begin(struct lvs_writer *w, struct lvs_error *err)
 		return rc;
 	w->begun = true;
 	rc = drop_dead_blobs(w, err);
-	return rc ? rc : zero_suspects(w, err);
+	if (!rc)
+		rc = zero_suspects(w, err);
+	if (!rc)
+		rc = zero_orphans(w, err);
+	return rc ? rc : finish_deletions(w, err);
 }
 
 /* ---- one blob ---- */
@@ -197,16 +236,6 @@ static int write_chain(struct lvw_vol *v, struct lvs_error *err)
 	v->chain = page;
 	v->nr_chain = nr;
 	return 0;
-}
-
-static int write_body(struct lvw_vol *v, struct lvs_error *err)
-{
-	int rc = 0;
-
-	for (u64 i = 0; i < v->nr_slots && !rc; i++)
-		if (v->slots[i].dirty)
-			rc = write_slot(v, i, err);
-	return rc || !v->chain_dirty ? rc : write_chain(v, err);
 }
 
 /*
@@ -268,18 +297,45 @@ static int flip_chain(struct lvw_vol *v, struct lvs_error *err)
 	return write_page(v->w, v->root, &p, err);
 }
 
+static void encode_root(struct lvw_vol *v, struct lvs_disk_page *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->id = cpu_to_le64(LVS_BLOB_ID(v->root));
+	p->next = cpu_to_le32(v->chain[0]);
+	put_flags(p, &v->flags);
+	p->crc = cpu_to_le32(crc32c(p, LVS_DISK_CRC_LEN));
+}
+
 static int write_root(struct lvw_vol *v, struct lvs_error *err)
 {
-	struct lvs_disk_page p = {
-		.id = cpu_to_le64(LVS_BLOB_ID(v->root)),
-		.next = cpu_to_le32(v->chain[0]),
-	};
+	struct lvs_disk_page p;
 
-	put_flags(&p, &v->flags);
-	p.crc = cpu_to_le32(crc32c(&p, LVS_DISK_CRC_LEN));
+	encode_root(v, &p);
 	v->on_disk = v->flags;
 	v->fresh = false;
 	return write_page(v->w, v->root, &p, err);
+}
+
+/* Of a new root all but the first sector, which will make it one. */
+static int prepare_root(struct lvw_vol *v, struct lvs_error *err)
+{
+	struct lvs_disk_page p;
+
+	encode_root(v, &p);
+	memset(&p, 0, SECTOR);
+	return write_page(v->w, v->root, &p, err);
+}
+
+static int write_body(struct lvw_vol *v, struct lvs_error *err)
+{
+	int rc = 0;
+
+	for (u64 i = 0; i < v->nr_slots && !rc; i++)
+		if (v->slots[i].dirty)
+			rc = write_slot(v, i, err);
+	if (!rc && v->chain_dirty)
+		rc = write_chain(v, err);
+	return rc || !v->fresh ? rc : prepare_root(v, err);
 }
 
 /* ---- all that is dirty ---- */
@@ -401,7 +457,7 @@ int commit(struct lvs_writer *w, struct lvs_error *err)
 
 int commit_unroot(struct lvw_vol *v, struct lvs_error *err)
 {
-	int rc = zero_page(v->w, v->root, err);
+	int rc = unroot_page(v->w, v->root, err);
 
 	return rc ? rc : sync_or_die(v->w, err);
 }

@@ -238,7 +238,7 @@ static int link_parents(struct import *im)
 		v->parent = find_root(w, l->parent->root);
 		if (!v->parent)
 			return lvs_err_page(im->err, -EUCLEAN, im->s, l->root,
-					    "lvol \"%s\" has no parent: not to be written", v->name);
+					    "\"%s\" has no parent: not to be written", v->name);
 		v->parent->nr_clones++;
 	}
 	for (size_t i = 0; i < w->nr_vols && !rc; i++)
@@ -272,7 +272,7 @@ static int finish_kept(struct import *im)
 
 /*
  * Free clusters should read zero. SPDK counts upon it; but those that an interrupted operation had
- * taken may not, nor those that are marked used and nobody's.
+ * taken may not, nor those that are marked used and nobody's. The same with pages.
  */
 static int note_suspects(struct import *im)
 {
@@ -284,6 +284,7 @@ static int note_suspects(struct import *im)
 			return lvs_err(im->err, -EIO, "the masks cannot be read");
 		marked = im->s->used_clusters;
 	}
+	w->suspect_pages = !marked;
 	w->suspect = calloc(w->total_clusters / 8 + 1, 1);
 	if (!w->suspect)
 		return no_memory(im->err);

@@ -27,6 +27,11 @@ void vol_set_ro(struct lvw_vol *v)
 	v->flags.data_ro = cpu_to_le64(le64_to_cpu(v->flags.data_ro) | LVS_DATA_RO_READ_ONLY);
 }
 
+bool vol_is_gone(const struct lvw_vol *v)
+{
+	return !v->allocated && v->nr_clones <= 1 && vol_xattr(v, WXATTR_GONE, true);
+}
+
 /* ---- the lists ---- */
 
 struct lvw_vol *vol_make(struct lvs_writer *w, u32 root)

@@ -343,21 +343,28 @@ uint64_t lvw_free_clusters(const struct lvs_writer *w)
 
 size_t lvw_vols(const struct lvs_writer *w)
 {
-	return w->nr_vols;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->nr_vols; i++)
+		n += !vol_is_gone(w->vols[i]);
+	return n;
 }
 
 struct lvw_vol *lvw_vol_at(struct lvs_writer *w, size_t i)
 {
-	return i < w->nr_vols ? w->vols[i] : NULL;
+	for (size_t k = 0; k < w->nr_vols; k++)
+		if (!vol_is_gone(w->vols[k]) && !i--)
+			return w->vols[k];
+	return NULL;
 }
 
 struct lvw_vol *lvw_find(struct lvs_writer *w, const char *name_or_uuid)
 {
 	for (size_t i = 0; i < w->nr_vols; i++)
-		if (!strcmp(w->vols[i]->name, name_or_uuid))
+		if (!strcmp(w->vols[i]->name, name_or_uuid) && !vol_is_gone(w->vols[i]))
 			return w->vols[i];
 	for (size_t i = 0; i < w->nr_vols; i++)
-		if (!strcasecmp(w->vols[i]->uuid, name_or_uuid))
+		if (!strcasecmp(w->vols[i]->uuid, name_or_uuid) && !vol_is_gone(w->vols[i]))
 			return w->vols[i];
 	return NULL;
 }
@@ -399,7 +406,11 @@ bool lvw_vol_read_only(const struct lvw_vol *v)
 
 struct lvw_vol *lvw_vol_parent(const struct lvw_vol *v)
 {
-	return v->parent;
+	struct lvw_vol *p = v->parent;
+
+	while (p && vol_is_gone(p))
+		p = p->parent;
+	return p;
 }
 
 size_t lvw_vol_clones(const struct lvw_vol *v)

@@ -118,6 +118,7 @@ struct lvs_writer {
 	u32 *dead_pages;		/* their chains and extent pages, as far as nobody's */
 	size_t nr_dead_pages, cap_dead_pages;
 	u8 *suspect;			/* clusters that are free, but may not read zero */
+	bool suspect_pages;		/* so may free md pages */
 	struct wcache_entry *cache;
 	u32 nr_cache;
 	u8 *copy;			/* a cluster, for copying */
@@ -195,6 +196,11 @@ static inline bool vol_is_ro(const struct lvw_vol *v)
 	return le64_to_cpu(v->flags.data_ro) || le64_to_cpu(v->flags.md_ro) & ~(u64)LVS_MD_RO_KNOWN;
 }
 
+/* In what is left of a snapshot whose deletion has only to be finished. */
+#define WXATTR_GONE "YBDGONE"
+
+/* Is that what @v is? It is not shown, and gone with the first change. */
+bool vol_is_gone(const struct lvw_vol *v);
 void vol_flag_set(struct lvw_vol *v, u64 flag);
 void vol_flag_clear(struct lvw_vol *v, u64 flag);
 void vol_set_ro(struct lvw_vol *v);
@@ -280,6 +286,10 @@ int want_room(struct lvs_writer *w, u64 pages, u64 clusters, struct lvs_error *e
 int alloc_zero(struct lvw_vol *v, u64 i, struct lvs_error *err) __must_check;
 /* -EPERM: the store is open for appending, and @v is read-only. */
 int check_append(const struct lvw_vol *v, struct lvs_error *err) __must_check;
+
+/* ---- wsnap.c ---- */
+/* Snapshots whose deletion was interrupted when nothing of them was left but an empty map. */
+int finish_deletions(struct lvs_writer *w, struct lvs_error *err) __must_check;
 
 /* ---- wdata.c ---- */
 int cache_init(struct lvs_writer *w) __must_check;

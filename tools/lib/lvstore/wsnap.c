@@ -4,9 +4,12 @@
  * the store is one that every load settles well (sections 7 and 9).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "../names.h"
 #include "writer.h"
+
 
 static int no_memory(struct lvs_error *err)
 {
@@ -206,15 +209,40 @@ static int merge_map(struct lvw_vol *s, struct lvw_vol *c, struct lvs_error *err
 	return rc ? rc : write_chain_of(c, err);
 }
 
+/*
+ * A name and a uuid that nobody asks for, and no xattrs: what is empty now must not be taken for
+ * what it was, should it come to nothing more. The mark says that the rest is to be done.
+ */
+static int merge_unname(struct lvw_vol *s)
+{
+	char name[LVS_NAME_MAX], text[YBD_UUID_TEXT_LEN];
+	u8 uuid[16] = { 0 };
+
+	snprintf(name, sizeof(name), "deleted-%.36s", s->uuid);
+	ybd_uuid_parse(s->uuid, uuid);
+	for (int i = 0; i < 16; i++)
+		uuid[i] = (u8)~uuid[i];
+	ybd_uuid_text(uuid, text);
+	for (size_t i = s->nr_xattrs; i--;)
+		if (!s->xattrs[i].internal)
+			vol_xattr_drop(s, s->xattrs[i].pub.name, false);
+	memcpy(s->name, name, sizeof(s->name));
+	memcpy(s->uuid, text, sizeof(text));
+	if (vol_xattr_put(s, "name", name, strlen(name) + 1, false) ||
+	    vol_xattr_put(s, "uuid", text, sizeof(text), false))
+		return -ENOMEM;
+	return vol_xattr_put_id(s, WXATTR_GONE, id_of(s));
+}
+
 /* The snapshot lets go of its map; what the clone has not taken is free. */
 static int merge_empty(struct lvw_vol *s, struct lvw_vol *c, struct lvs_error *err)
 {
 	for (u64 i = map_next(s, 0); i < s->clusters; i = map_next(s, i + 1))
 		if (i < c->clusters && map_get(c, i) == map_get(s, i))
 			map_set(s, i, 0);
-	if (map_give_back(s))
-		return commit_die(s->w, -ENOMEM, err, "deleting a snapshot");
 	vol_xattr_drop(s, LVS_XATTR_SNAP_REMOVE, true);
+	if (map_give_back(s) || merge_unname(s))
+		return commit_die(s->w, -ENOMEM, err, "deleting a snapshot");
 	return write_chain_of(s, err);
 }
 
@@ -259,6 +287,23 @@ static int delete_merge(struct lvw_vol *s, struct lvs_error *err)
 	if (!rc)
 		rc = merge_relink(s, c, err);
 	return rc ? rc : delete_leaf(s, err);
+}
+
+int finish_deletions(struct lvs_writer *w, struct lvs_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = w->nr_vols; i-- && !rc;) {
+		struct lvw_vol *v = w->vols[i];
+
+		if (!vol_is_gone(v))
+			continue;
+		if (v->nr_clones)
+			rc = merge_relink(v, only_clone(v), err);
+		if (!rc)
+			rc = delete_leaf(v, err);
+	}
+	return rc;
 }
 
 int lvw_vol_delete(struct lvw_vol *v, struct lvs_error *err)
