@@ -43,6 +43,14 @@ _ybdctl_value()
 		_ybdctl_reply -W "$(cd /sys/fs/cgroup && compgen -d -- "$2")" -- "$2" ;;
 	--source)
 		_ybdctl_reply -f -- "$2" ;;
+	--output)
+		_ybdctl_reply -d -- "$2" ;;
+	--format)
+		_ybdctl_reply -W "overlaybd" -- "$2" ;;
+	--fs)
+		_ybdctl_reply -W "ext4" -- "$2" ;;
+	--platform)
+		_ybdctl_reply -W "linux/amd64 linux/arm64" -- "$2" ;;
 	--pool)
 		_ybdctl_reply -f -- "$2" ;;
 	--layer | --esnap | --name | --image-name | --options | -o | --uppers | \
@@ -61,7 +69,7 @@ _ybdctl_operand()
 		_ybdctl_reply -d -- "$2" ;;
 	image\ show | image\ unload | image\ verify)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
-	source\ list | store\ * | pool\ *)
+	source\ list | store\ * | pool\ * | convert)
 		_ybdctl_reply -f -- "$2" ;;
 	esac
 }

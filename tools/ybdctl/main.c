@@ -15,6 +15,7 @@ static const struct cmd commands[] = {
 	{ "store", NULL, "Look into SPDK lvstores.", NULL, cmd_store },
 	{ "pool", NULL, "Make pools for what is written, check them.", NULL, cmd_pool },
 	{ "image", NULL, "Load images, look at them, unload them.", NULL, cmd_image },
+	{ "convert", "SRC STORE", "Turn an OCI image into a chain of lvols.", cmd_convert, NULL },
 	{ "create", "NAME", "Make a block device from an image.", cmd_create, NULL },
 	{ "attach", "NAME...|--all", "Bring back devices that are in a pool.",
 	  cmd_attach, NULL },

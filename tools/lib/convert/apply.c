@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "apply.h"
+#include "path.h"
+#include "remove.h"
+
+#define WHITEOUT	".wh."
+#define WHITEOUT_META	".wh..wh."
+#define OPAQUE		".wh..wh..opq"
+
+/**
+ * struct apply - a layer being applied
+ * @e: .
+ * @r: .
+ * @touched: names that the layer has made
+ * @place: of the entry
+ * @target: of the hard link
+ */
+struct apply {
+	struct extfs *e;
+	struct oci_layer_reader *r;
+	struct touched touched;
+	struct place place;
+	struct place target;
+};
+
+static int to_attr(const struct oci_entry *t, struct extfs_attr *a, struct ybd_error *err)
+{
+	if (t->uid > UINT32_MAX || t->gid > UINT32_MAX)
+		return ybd_error_set(err, -EOPNOTSUPP, "there is no owner %llu:%llu on Linux",
+				     (unsigned long long)t->uid, (unsigned long long)t->gid);
+	if (t->major > UINT32_MAX || t->minor > UINT32_MAX)
+		return ybd_error_set(err, -EOPNOTSUPP, "there is no device %llu:%llu on Linux",
+				     (unsigned long long)t->major, (unsigned long long)t->minor);
+	*a = (struct extfs_attr){
+		.mode = (u16)t->mode,
+		.uid = (u32)t->uid,
+		.gid = (u32)t->gid,
+		.major = (u32)t->major,
+		.minor = (u32)t->minor,
+		.sec = t->sec,
+		.nsec = t->nsec < 1000000000 ? t->nsec : 0,
+	};
+	return 0;
+}
+
+/* ---- one entry ---- */
+
+static int put_file(struct apply *p, const struct oci_entry *t, const struct extfs_attr *a,
+		    u32 *ino, struct ybd_error *err)
+{
+	const void *buf;
+	size_t len;
+	u64 off;
+	int rc = extfs_file_begin(p->e, a, t->size, err);
+
+	while (!rc) {
+		rc = oci_layer_data(p->r, &buf, &len, &off, err);
+		if (rc)
+			break;
+		rc = extfs_file_write(p->e, off, buf, len, t->sparse ? len : t->size - off, err);
+	}
+	if (rc != -ENOENT)
+		return rc;
+	return extfs_file_end(p->e, p->place.dir, p->place.name, p->place.len, ino, err);
+}
+
+static int put_hardlink(struct apply *p, const struct oci_entry *t, u32 *ino,
+			struct ybd_error *err)
+{
+	struct extfs_node node;
+	int rc = place_clean(t->hardlink, &p->target, err);
+
+	if (!rc)
+		rc = place_find(p->e, &p->target, NULL, NULL, err);
+	if (!rc)
+		rc = extfs_lookup(p->e, p->target.dir, p->target.name, p->target.len, &node, err);
+	if (rc == -ENOENT)
+		return ybd_error_set(err, -EBADMSG,
+				     "a hard link to \"%s\", which is not there%s", t->hardlink,
+				     p->target.dir == p->place.dir &&
+				     !strcmp(p->target.name, p->place.name) ?
+				     ": it is the link itself" : "");
+	if (rc)
+		return rc;
+	if (S_ISDIR(node.mode))
+		return ybd_error_set(err, -EBADMSG, "a hard link to \"%s\", a directory",
+				     t->hardlink);
+	*ino = node.ino;
+	return extfs_link(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
+}
+
+static int put_dir(struct apply *p, const struct extfs_attr *a, u32 *ino, struct ybd_error *err)
+{
+	struct extfs_node node;
+	int rc = extfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
+
+	if (rc == -ENOENT)
+		return extfs_mkdir(p->e, p->place.dir, p->place.name, p->place.len, a, ino, err);
+	*ino = node.ino;
+	return rc ? rc : extfs_set_attr(p->e, node.ino, a, err);
+}
+
+/* What is there makes room, unless it is a directory and stays one. */
+static int make_room(struct apply *p, const struct oci_entry *t, struct ybd_error *err)
+{
+	struct extfs_node node;
+	int rc = extfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	if (S_ISDIR(node.mode) && S_ISDIR(t->mode) && !t->hardlink)
+		return 0;
+	return remove_tree(p->e, p->place.dir, p->place.name, p->place.len, NULL, err);
+}
+
+static int put_inode(struct apply *p, const struct oci_entry *t, const struct extfs_attr *a,
+		     u32 *ino, struct ybd_error *err)
+{
+	struct place *at = &p->place;
+
+	if (t->hardlink) {
+		int rc = put_hardlink(p, t, ino, err);
+
+		/* owner and time of a hard link are those of what it links to, and applied to it */
+		return rc ? rc : extfs_set_attr(p->e, *ino, a, err);
+	}
+	switch (t->mode & S_IFMT) {
+	case S_IFREG:
+		return put_file(p, t, a, ino, err);
+	case S_IFDIR:
+		return put_dir(p, a, ino, err);
+	case S_IFLNK:
+		return extfs_symlink(p->e, at->dir, at->name, at->len, a, t->symlink ?: "", ino,
+				     err);
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFIFO:
+		return extfs_mknod(p->e, at->dir, at->name, at->len, a, ino, err);
+	default:
+		return ybd_error_set(err, -EOPNOTSUPP, "entries of type 0%o are not supported",
+				     t->mode & S_IFMT);
+	}
+}
+
+static int put_xattrs(struct apply *p, const struct oci_entry *t, u32 ino, struct ybd_error *err)
+{
+	struct extfs_xattr x[OCI_XATTRS_MAX];
+
+	for (size_t i = 0; i < t->nr_xattrs; i++)
+		x[i] = (struct extfs_xattr){ t->xattr[i].name, t->xattr[i].value,
+					     t->xattr[i].len };
+	return extfs_set_xattrs(p->e, ino, x, t->nr_xattrs, err);
+}
+
+static int put_root(struct apply *p, const struct oci_entry *t, const struct extfs_attr *a,
+		    struct ybd_error *err)
+{
+	int rc;
+
+	if (!S_ISDIR(t->mode) || t->hardlink)
+		return ybd_error_set(err, -EBADMSG, "the root of the image is a directory");
+	rc = extfs_set_attr(p->e, EXTFS_ROOT, a, err);
+	return rc ? rc : put_xattrs(p, t, EXTFS_ROOT, err);
+}
+
+static int put_whiteout(struct apply *p, struct ybd_error *err)
+{
+	const char *name = p->place.name + strlen(WHITEOUT);
+
+	if (!strcmp(p->place.name, OPAQUE))
+		return remove_content(p->e, p->place.dir, &p->touched, err);
+	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
+		return ybd_error_set(err, -EBADMSG, "a whiteout of nothing");
+	return remove_tree(p->e, p->place.dir, name, strlen(name), &p->touched, err);
+}
+
+/* What aufs kept for itself, and docker took over: not part of the image. */
+static bool is_meta(const struct place *p)
+{
+	if (!strncmp(p->clean, WHITEOUT_META, strlen(WHITEOUT_META)))
+		return strcmp(p->clean, OPAQUE);
+	return !strncmp(p->name, WHITEOUT_META, strlen(WHITEOUT_META)) &&
+	       strcmp(p->name, OPAQUE);
+}
+
+static int put_entry(struct apply *p, const struct oci_entry *t, struct ybd_error *err)
+{
+	struct extfs_attr a, dir;
+	u32 ino;
+	int rc = place_clean(t->name, &p->place, err);
+
+	if (rc || is_meta(&p->place))
+		return rc;
+	rc = to_attr(t, &a, err);
+	if (rc)
+		return rc;
+	if (!p->place.len)
+		return put_root(p, t, &a, err);
+	/* directories that no entry describes */
+	dir = (struct extfs_attr){ .mode = S_IFDIR | 0755, .sec = a.sec, .nsec = a.nsec };
+	rc = place_find(p->e, &p->place, &dir, &p->touched, err);
+	if (rc)
+		return rc;
+	if (!strncmp(p->place.name, WHITEOUT, strlen(WHITEOUT)))
+		return put_whiteout(p, err);
+	rc = make_room(p, t, err);
+	if (!rc)
+		rc = put_inode(p, t, &a, &ino, err);
+	if (!rc)
+		rc = put_xattrs(p, t, ino, err);
+	if (!rc && touched_add(&p->touched, p->place.dir, p->place.name, p->place.len))
+		rc = ybd_error_sys(err, -ENOMEM, "layer");
+	return rc;
+}
+
+/* ---- all of them ---- */
+
+static void report(struct apply *p, const struct apply_progress *progress, u64 entries)
+{
+	if (progress)
+		progress->fn(progress->arg, oci_layer_pos(p->r), oci_layer_unpacked(p->r),
+			     entries);
+}
+
+static int put_entries(struct apply *p, const struct apply_progress *progress,
+		       struct ybd_error *err)
+{
+	const struct oci_entry *t = NULL;
+	char last[256] = "";
+	u64 n = 0;
+	int rc;
+
+	while (!(rc = oci_layer_next(p->r, &t, err))) {
+		rc = put_entry(p, t, err);
+		if (rc) {
+			ybd_error_prefix(err, "entry \"%.200s\"", t->name);
+			return oci_layer_blame(p->r, rc, err);
+		}
+		snprintf(last, sizeof(last), "%s", t->name);
+		if (!(++n % 64) || t->size > 1 << 20)
+			report(p, progress, n);
+	}
+	if (rc != -ENOENT) {
+		if (last[0])
+			ybd_error_prefix(err, "after entry \"%.200s\"", last);
+		return oci_layer_blame(p->r, rc, err);
+	}
+	rc = oci_layer_verify(p->r, err);
+	report(p, progress, n);
+	return rc;
+}
+
+int apply_layer(struct extfs *e, struct oci_layer_reader *r,
+		const struct apply_progress *progress, struct ybd_error *err)
+{
+	struct apply *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return ybd_error_sys(err, -ENOMEM, "layer");
+	p->e = e;
+	p->r = r;
+	rc = put_entries(p, progress, err);
+	touched_free(&p->touched);
+	free(p);
+	return rc;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the lvol of a layer is called: the same for the same chain of layers, made the same way. */
+#ifndef YBD_CONVERT_CHAIN_H
+#define YBD_CONVERT_CHAIN_H
+
+#include "../names.h"
+#include "../oci/digest.h"
+
+#define CHAIN_NAME_LEN 52
+
+/**
+ * struct chain_how - what besides the layers decides what an lvol holds
+ * @format: "overlaybd"
+ * @fs: "ext4"
+ * @size: of the filesystem
+ */
+struct chain_how {
+	const char *format;
+	const char *fs;
+	u64 size;
+};
+
+/**
+ * struct chain_id - names of a layer with all below it
+ * @name: of the lvol: base32 of a SHA-256, in lower case
+ * @uuid: of the lvol
+ */
+struct chain_id {
+	char name[CHAIN_NAME_LEN + 1];
+	char uuid[YBD_UUID_TEXT_LEN];
+};
+
+void chain_identify(const struct oci_digest *chain, const struct chain_how *how,
+		    struct chain_id *out);
+
+/* UUID and hash seed of the filesystem whose lowest layer is @chain. */
+void chain_fs_ids(const struct oci_digest *chain, const struct chain_how *how, u8 uuid[16],
+		  u8 seed[16]);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An image becomes a chain of lvols: for each layer a clone of what is below, the layer applied,
+ * and made read-only. Being read-only is what tells that it is complete.
+ */
+#ifndef YBD_CONVERT_CONVERT_H
+#define YBD_CONVERT_CONVERT_H
+
+#include "../lvstore/write.h"
+#include "apply.h"
+#include "chain.h"
+
+/* Names of the lvols' user xattrs. */
+#define CONVERT_XATTR_CHAIN	"ybd.chain-id"
+#define CONVERT_XATTR_DIFF	"ybd.diff-id"
+#define CONVERT_XATTR_HOW	"ybd.convert"
+
+/**
+ * struct convert_layer - what became of a layer
+ * @id: .
+ * @there: the store has it; not so for one that was deleted from below others
+ * @made: it was not there before
+ * @allocated: bytes that the store holds for it alone
+ */
+struct convert_layer {
+	struct chain_id id;
+	bool there;
+	bool made;
+	u64 allocated;
+};
+
+/**
+ * struct convert - a conversion
+ * @source: where the layers are
+ * @image: .
+ * @w: the store
+ * @how: .
+ * @progress: for each layer; may be NULL
+ * @begin: called before a layer is made, with its number from 0; may be NULL
+ * @done: called when there is a further layer; may be NULL
+ * @arg: for the two
+ * @layer: as many as the image has, filled in
+ */
+struct convert {
+	struct oci_source *source;
+	const struct oci_image *image;
+	struct lvs_writer *w;
+	struct chain_how how;
+	const struct apply_progress *progress;
+	void (*begin)(void *arg, size_t layer);
+	void (*done)(void *arg, size_t layer);
+	void *arg;
+	struct convert_layer *layer;
+};
+
+/**
+ * convert_image() - make the layers that the store does not have
+ * @c: .
+ * @err: why not, with the layer and the entry
+ *
+ * Return: 0; else the lvol of the layer that failed is gone again, and the layers below it are
+ * there. After an error of the store the writer is dead.
+ */
+int convert_image(struct convert *c, struct ybd_error *err);
+
+#endif
