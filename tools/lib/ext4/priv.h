@@ -18,8 +18,10 @@
 #include "extfs.h"
 #include "lib.h"
 
-/* Metadata blocks that are kept, and bytes of file data that are written at once. */
+/* Metadata blocks that are kept (fewer in the fuzzer), and bytes of file data written at once. */
+#ifndef EXTFS_CACHE_BLOCKS
 #define EXTFS_CACHE_BLOCKS	4096u
+#endif
 #define EXTFS_RUN_BYTES		(1u << 20)
 
 /**

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The fuzzers of images and layers, and their corpora.
+#
+#   make -f .../convert.mk [B=build directory] [CLANG=clang] fuzzer | corpus
+
+T	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+TOP	:= $(abspath $(T)/../..)
+B	?= $(TOP)/build
+CLANG	?= clang
+OUT	:= $(B)/tests/convert-fuzz
+LIB	:= $(TOP)/tools/lib
+
+FLAGS	:= -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror -Wno-unused-parameter -O1 -g \
+	   -fno-omit-frame-pointer -DEXTFS_CACHE_BLOCKS=256u -I$(LIB)
+SAN	:= -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+# of no interest in themselves
+plain	:= sha256 error dl
+objs	:= $(plain:%=$(OUT)/%.o)
+oci	:= $(addprefix $(LIB)/oci/,json.c digest.c tarindex.c source.c image.c layout.c docker.c \
+	   layer.c)
+srcs	:= $(oci) $(addprefix $(LIB)/convert/,touched.c path.c remove.c apply.c) \
+	   $(addprefix $(LIB)/ext4/,lib.c io.c alloc.c mkfs.c extfs.c inode.c file.c dir.c dirblk.c)
+hdrs	:= $(wildcard $(LIB)/*.h $(LIB)/oci/*.h $(LIB)/convert/*.h $(LIB)/ext4/*.h)
+
+.PHONY: fuzzer corpus
+fuzzer: $(OUT)/convert_fuzz $(OUT)/oci_fuzz
+
+$(OUT)/convert_fuzz: $(T)/convert_fuzz.c $(srcs) $(hdrs) $(objs)
+	@$(CLANG) $(FLAGS) $(SAN) -o $@ $< $(srcs) $(objs)
+
+$(OUT)/oci_fuzz: $(T)/oci_fuzz.c $(oci) $(hdrs) $(objs)
+	@$(CLANG) $(FLAGS) $(SAN) -o $@ $< $(oci) $(objs)
+
+$(OUT)/%.o: $(LIB)/%.c
+	@mkdir -p $(@D)
+	@$(CLANG) $(FLAGS) -O2 -c -o $@ $<
+
+corpus:
+	@mkdir -p $(OUT)/seeds
+	@python3 $(T)/convert_corpus.py $(OUT)/seeds
