@@ -320,14 +320,30 @@ static bool any(u64 sector)
 	return (rnd() ^ sector) & 1;
 }
 
-/* Of what was not flushed, random sectors. */
+static u64 cut_salt;
+static size_t cut_at, cut_from, cut_to;
+
+/* The page cache writes whole sectors: of each, it is all writes up to some time. */
+static bool early(u64 sector)
+{
+	u64 h = (sector ^ cut_salt) * 0x9e3779b97f4a7c15ULL;
+	size_t n = cut_to - cut_from;
+
+	h ^= h >> 29;
+	if (h % 3 == 0)
+		return false;
+	return h % 3 == 1 || cut_at - cut_from < (h >> 8) % (n + 1);
+}
+
+/* Of what was not flushed, random sectors as they were at random times. */
 static void power_cut(const u8 *flushed, size_t from, size_t to, u8 *img)
 {
 	memcpy(img, flushed, DISK_LIMIT);
-	for (size_t i = from; i < to; i++) {
-		if (below(4))
-			disk_apply(img, &p.d.ev[i], below(3) ? NULL : any);
-	}
+	cut_salt = rnd();
+	cut_from = from;
+	cut_to = to;
+	for (cut_at = from; cut_at < to; cut_at++)
+		disk_apply(img, &p.d.ev[cut_at], early);
 }
 
 static void cut_everywhere(const u8 *base, bool lie)
