@@ -17,14 +17,15 @@ FLAGS	:= -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra -Werror -
 SAN	:= -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 # of no interest in themselves
-plain	:= $(LIB)/crc32c.c $(LIB)/error.c $(LIB)/names.c $(UNIT)/pool_make.c
+plain	:= $(LIB)/crc32c.c $(LIB)/error.c $(LIB)/names.c $(UNIT)/pool_make.c \
+	   $(T)/pool_mutate.c
 objs	:= $(patsubst %.c,$(OUT)/%.o,$(notdir $(plain)))
 srcs	:= $(addprefix $(LIB)/pool/,io.c block.c layout.c map.c report.c read.c super.c table.c \
 	   directory.c layers.c ckpt.c log.c check.c repair.c create.c pool.c)
-hdrs	:= $(addprefix $(LIB)/pool/,block.h io.h layout.h map.h pool.h priv.h) $(T)/pool_input.h \
+hdrs	:= $(addprefix $(LIB)/pool/,block.h io.h layout.h map.h pool.h priv.h) $(T)/pool_input.h $(T)/pool_mutate.h \
 	   $(UNIT)/pool_make.h $(TOP)/include/uapi/linux/ybd_format.h
 
-vpath %.c $(LIB) $(UNIT)
+vpath %.c $(LIB) $(UNIT) $(T)
 
 .PHONY: fuzzer corpus
 fuzzer: $(OUT)/pool_fuzz

@@ -8,19 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crc32c.h"
 #include "pool/pool.h"
-#include "pool_input.h"
-#include "pool_make.h"
-#include "util.h"
+#include "pool_mutate.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 #define must(cond) do { if (!(cond)) broken(#cond, __LINE__); } while (0)
 
 #define BLOCK	YBD_FMT_BLOCK_SIZE
-#define UNDO	2048
-#define META	4096
 
 static void broken(const char *what, int line)
 {
@@ -29,125 +24,22 @@ static void broken(const char *what, int line)
 }
 
 /**
- * struct base - a good pool
- * @m: it
- * @meta: its blocks of metadata
- * @nr_meta: how many
- * @undo: blocks that were changed
- * @old: what they were
- * @nr_undo: how many
+ * struct base - a good pool, which is changed
+ * @b: it
  * @writes: writes that changed something
- * @data: for each block: it may be something else than zeroes
  */
 struct base {
-	struct mk m;
-	u32 meta[META];
-	u32 nr_meta;
-	u32 undo[UNDO];
-	u8 old[UNDO][BLOCK];
-	u32 nr_undo;
+	struct mutant b;
 	u32 writes;
-	bool data[YBD_FMT_MIN_BLOCKS];
 };
 
-/* ---- the pools ---- */
-
-static bool is_meta(struct base *b, u64 block)
-{
-	u64 magic = *(u64 *)mk_block(&b->m, block);
-
-	return (magic & 0xffffffff) == (YBD_FMT_MAGIC_LOG & 0xffffffff);
-}
-
-static struct base *make_base(u32 n)
+static struct base *make_base(u32 which)
 {
 	struct base *b = calloc(1, sizeof(*b));
 
 	must(b);
-	if (!n) {
-		mk_pool(&b->m, 1, 1 << 14);
-		mk_create(&b->m, 0);
-		mk_write(&b->m, 0, 3);
-		mk_tables(&b->m);
-	} else {
-		mk_everything(&b->m, n);
-	}
-	if (n == 2) {
-		for (int i = 0; i < 3; i++)
-			mk_append(&b->m, 2, 250);
-		mk_checkpoint(&b->m, 2);
-		mk_write(&b->m, 2, 3);
-		mk_tables(&b->m);
-	}
-	for (u64 i = 0; i < b->m.blocks; i++)
-		b->data[i] = *(u64 *)mk_block(&b->m, i);
-	for (u64 i = 0; i < b->m.blocks && b->nr_meta < META; i++)
-		if (is_meta(b, i) || (i >= b->m.super.directory && i < b->m.super.directory + 8))
-			b->meta[b->nr_meta++] = (u32)i;
+	mut_make(&b->b, which);
 	return b;
-}
-
-static void save(struct base *b, u64 block)
-{
-	for (u32 i = 0; i < b->nr_undo; i++)
-		if (b->undo[i] == block)
-			return;
-	must(b->nr_undo < UNDO);
-	b->data[block] = true;
-	b->undo[b->nr_undo] = (u32)block;
-	memcpy(b->old[b->nr_undo++], mk_block(&b->m, block), BLOCK);
-}
-
-static void restore(struct base *b)
-{
-	for (u32 i = 0; i < b->nr_undo; i++)
-		memcpy(mk_block(&b->m, b->undo[i]), b->old[i], BLOCK);
-	b->nr_undo = 0;
-}
-
-/* ---- changes ---- */
-
-static u64 pick(const struct base *b, u64 n)
-{
-	return b->meta[n % b->nr_meta];
-}
-
-static void change_field(struct base *b, u8 *p, u32 op, u32 off, u32 width, u64 val)
-{
-	u64 old = 0;
-
-	if (off + width > BLOCK)
-		return;
-	memcpy(&old, p + off, width);
-	if (op == INPUT_ADD)
-		val += old;
-	else if (op == INPUT_BLOCK)
-		val = pick(b, val);
-	else if (op == INPUT_FIELD)
-		memcpy(&val, (u8 *)mk_block(&b->m, pick(b, val)) + off, width);
-	memcpy(p + off, &val, width);
-}
-
-static void change(struct base *b, const u8 *r)
-{
-	u64 block = pick(b, get_le16(r)), val = get_le64(r + 6);
-	u32 off = get_le16(r + 2), op = (r[4] & 0x3f) % INPUT_OPS;
-	struct ybd_fmt_header *h = mk_block(&b->m, block);
-
-	off = r[4] & INPUT_FAR ? off % BLOCK : off % 288;
-	save(b, block);
-	if (op == INPUT_ZERO) {
-		memset(h, 0, BLOCK);
-		return;
-	}
-	if (op == INPUT_COPY || op == INPUT_MOVE)
-		memmove(h, mk_block(&b->m, pick(b, val)), BLOCK);
-	else
-		change_field(b, (u8 *)h, op, off, 1u << (r[5] & 3), val);
-	if (op == INPUT_MOVE)
-		h->block = block;
-	if (!(r[4] & INPUT_BAD_CRC))
-		mk_fix_crc(&b->m, block);
 }
 
 /* ---- the device ---- */
@@ -156,7 +48,7 @@ static int base_read(struct pool_io *io, u64 block, void *buf, u32 nr)
 {
 	struct base *b = io->priv;
 
-	memcpy(buf, mk_block(&b->m, block), (size_t)nr * BLOCK);
+	memcpy(buf, mk_block(&b->b.m, block), (size_t)nr * BLOCK);
 	return 0;
 }
 
@@ -165,9 +57,9 @@ static int base_write(struct pool_io *io, u64 block, const void *buf, u32 nr, bo
 	struct base *b = io->priv;
 
 	must(nr == 1 && fua);
-	b->writes += !!memcmp(mk_block(&b->m, block), buf, BLOCK);
-	save(b, block);
-	memcpy(mk_block(&b->m, block), buf, BLOCK);
+	b->writes += !!memcmp(mk_block(&b->b.m, block), buf, BLOCK);
+	mut_save(&b->b, block);
+	memcpy(mk_block(&b->b.m, block), buf, BLOCK);
 	return 0;
 }
 
@@ -181,7 +73,7 @@ static u64 base_next_data(struct pool_io *io, u64 block)
 {
 	struct base *b = io->priv;
 
-	while (block < b->m.blocks && !b->data[block])
+	while (block < b->b.m.blocks && !b->b.data[block])
 		block++;
 	return block;
 }
@@ -196,7 +88,7 @@ static struct pool_io *open_base(struct base *b, bool writable)
 	};
 	struct pool_io *io;
 
-	must(!pool_io_open_ops(&ops, b->m.blocks, writable, b, &io));
+	must(!pool_io_open_ops(&ops, b->b.m.blocks, writable, b, &io));
 	return io;
 }
 
@@ -272,9 +164,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (!bases[data[0] % INPUT_POOLS])
 		bases[data[0] % INPUT_POOLS] = make_base(data[0] % INPUT_POOLS);
 	b = bases[data[0] % INPUT_POOLS];
-	for (size_t at = INPUT_HEAD, n = 0; at + INPUT_REC <= size && n < INPUT_RECS_MAX;
-	     at += INPUT_REC, n++)
-		change(b, data + at);
+	mut_change(&b->b, data + INPUT_HEAD, size - INPUT_HEAD);
 	io = open_base(b, true);
 	b->writes = 0;
 	p = check(io);
@@ -284,6 +174,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		pool_close(p);
 	}
 	pool_io_close(io);
-	restore(b);
+	mut_restore(&b->b);
 	return 0;
 }
