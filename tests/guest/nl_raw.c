@@ -305,6 +305,8 @@ void image_msg(struct nlm *m, const struct nlr *n, const struct image_arg *a, in
 	nlm_u32(m, YBD_A_IMAGE_EXTENT_COUNT, a->nr);
 	if (a->flags)
 		nlm_u32(m, YBD_A_IMAGE_FLAGS, a->flags);
+	if (a->identity)
+		nlm_put(m, YBD_A_IMAGE_IDENTITY, a->identity, 32);
 	for (i = 0; i < a->nr_fds; i++) {
 		snprintf(name, sizeof(name), "path:test%u", i);
 		nest = nlm_nest(m, YBD_A_IMAGE_SOURCE);

@@ -99,6 +99,7 @@ struct image_arg {
 	const int *fds;
 	unsigned int nr_fds;
 	u32 flags;
+	const u8 *identity;	/* 32 bytes, or NULL */
 };
 
 struct device_arg {
