@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2086
 #
-# pool-stress.sh SEED SCALE: in a guest, the cases of the suite pool-stress-vm.
+# pool-stress.sh SEED SCALE [PATTERN]: in a guest, the cases of the suite
+# pool-stress-vm, or those whose names fit a pattern of the shell.
 #
 # Filesystems on uppers in a pool, pools that are full, devices below that fail,
 # and many uppers that come and go at once.
 set -euo pipefail
 . "$(dirname "$0")/../lib/ktap.sh"
 
-seed=$1 scale=$2
+seed=$1 scale=$2 pattern=${3:-*}
 k=$YBD_KERNEL
 tools=/ybd/build/guest/tests
 big=$(readlink -f /dev/disk/by-id/virtio-disk0)
@@ -230,7 +231,7 @@ bad_table()
 
 bad_load()
 {
-	dmsetup load bad --table "$(bad_table "$@")"
+	dmsetup load bad --table "$(bad_table "$@")" || return
 	dmsetup suspend --nolockfs --noudevsync --noflush bad
 	dmsetup resume --noudevsync --noudevrules bad
 }
@@ -262,6 +263,138 @@ pool_fails()
 		fail "what was durable is lost"
 	ybdctl -q destroy victim
 	check "$bad"
+	dmsetup remove bad
+}
+
+# bad_make: an upper in the small pool, below a target that can fail
+bad_make()
+{
+	export DM_DISABLE_UDEV=1
+	fresh "$small"
+	dmsetup create bad --table "$(bad_table linear)"
+	bad=/dev/mapper/bad
+	make victim "$bad"
+}
+
+bad_end()
+{
+	udevadm settle
+	ybdctl detach --force victim 2>/dev/null || :
+	bad_load linear
+	check "$bad"
+}
+
+# number NR: a block that says so, to standard output
+number()
+{
+	printf 'block number %08d%4075s' "$1" x
+}
+
+# The pool fails every other second while it is written to. What dd was told to be
+# durable is there in the end.
+pool_comes_and_goes()
+{
+	local bad i n=$((scale < 10 ? 20 * scale : 400)) durable=() failed=0 again=0
+
+	bad_make
+	bad_load flakey "1 1 $*"
+	for ((i = 0; i < n; i++)); do
+		if number "$i" | dd of="$node" bs=4k seek="$i" oflag=direct conv=fsync,notrunc \
+			iflag=fullblock status=none 2>/tmp/dd; then
+			durable+=("$i")
+			continue
+		fi
+		grep -q 'Input/output error' /tmp/dd || fail "$(cat /tmp/dd)"
+		failed=$((failed + 1))
+		# once a log block was not written, nothing more is
+		ybdctl detach --force victim
+		until out=$(ybdctl attach victim --pool "$bad" 2>/tmp/attach); do
+			[ -s /tmp/attach ] || fail "attach: refused without a word"
+			again=$((again + 1))
+			[ "$again" -lt 3000 ] || fail "attach: $(cat /tmp/attach)"
+		done
+		node=${out##* }
+	done
+	bad_end
+	node=$(ybdctl attach victim --pool "$bad")
+	node=${node##* }
+	for i in "${durable[@]}"; do
+		number "$i" | cmp -s - <(dd if="$node" bs=4k skip="$i" count=1 iflag=direct \
+			status=none) || fail "block $i was durable"
+	done
+	[ $failed -gt 0 ] && [ ${#durable[@]} -gt 0 ] ||
+		fail "$failed failed, ${#durable[@]} were durable: neither can be none"
+	bad_end
+	dmsetup remove bad
+}
+
+# where TEXT: the first block of the small pool that begins with it
+where()
+{
+	dd if="$small" bs=1M iflag=direct status=none | LC_ALL=C grep -aobF "$1" |
+		awk -F: '$1 % 4096 == 0 { print $1 / 4096; exit }'
+}
+
+dust()
+{
+	dmsetup message bad 0 "$@" >/dev/null
+}
+
+# Single blocks of the pool cannot be read: data, a log, tables, superblocks.
+pool_has_bad_blocks()
+{
+	local bad at sum n=900
+
+	bad_make
+	dd if=/dev/urandom of="$node" bs=64k count=32 oflag=direct conv=fsync status=none
+	number $n | dd of="$node" bs=4k seek=$n oflag=direct conv=fsync iflag=fullblock status=none
+	sum=$(dd if="$node" bs=64k count=32 iflag=direct status=none | sha256sum)
+	detach victim
+	if ! bad_load dust 4096; then
+		dmsetup remove bad
+		echo "no dm-dust"
+		return 77
+	fi
+
+	# data: the reader is told, and nobody else; a write puts it right
+	at=$(where "block number $(printf %08d $n)")
+	dust addbadblock "$at"
+	dust enable
+	node=$(ybdctl attach victim --pool "$bad")
+	node=${node##* }
+	! dd if="$node" bs=4k skip=$n count=1 iflag=direct status=none of=/dev/null 2>/tmp/dd ||
+		fail "a block that cannot be read is read"
+	grep -q 'Input/output error' /tmp/dd || fail "$(cat /tmp/dd)"
+	[ "$(dd if="$node" bs=64k count=32 iflag=direct status=none | sha256sum)" = "$sum" ] ||
+		fail "other blocks are not what they were"
+	number 7 | dd of="$node" bs=4k seek=$n oflag=direct conv=fsync,notrunc iflag=fullblock \
+		status=none
+	number 7 | cmp - <(dd if="$node" bs=4k skip=$n count=1 iflag=direct status=none)
+	detach victim
+
+	# the log: refused, with the block and a reason, and there again when it can be read
+	at=$(where ybd-log-)
+	dust addbadblock "$at"
+	! ybdctl attach victim --pool "$bad" 2>/tmp/err >/dev/null || fail "attached without a log"
+	[ -s /tmp/err ] || fail "refused without a word"
+	dmesg | grep -q "block $at: the log cannot be read" || fail "$(cat /tmp/err)"
+	dust removebadblock "$at"
+
+	# of each table, and of the superblock, there is another copy
+	for at in 257 256; do
+		dust addbadblock $at
+		node=$(ybdctl attach victim --pool "$bad")
+		node=${node##* }
+		[ "$(dd if="$node" bs=64k count=32 iflag=direct status=none | sha256sum)" = "$sum" ] ||
+			fail "block $at cannot be read, and others are not what they were"
+		detach victim
+	done
+	dust addbadblock 0
+	! ybdctl attach victim --pool "$bad" 2>/tmp/err >/dev/null || fail "no superblock"
+	[ -s /tmp/err ] || fail "refused without a word"
+	dust removebadblock 0
+	ybdctl attach victim --pool "$bad" >/dev/null
+	bad_end
 	dmsetup remove bad
 }
 
@@ -355,8 +488,13 @@ for c in "fio verify, persistent:fio_verify" "fio verify, volatile:fio_verify --
 	"full, trimmed and full again, volatile:full_and_trim --volatile" \
 	"a full pool harms nothing:full_harms_nothing" \
 	"the pool fails:pool_fails" \
+	"the pool comes and goes, for writes:pool_comes_and_goes 1 error_writes" \
+	"the pool comes and goes:pool_comes_and_goes 0" \
+	"the pool has bad blocks:pool_has_bad_blocks" \
 	"many uppers at once:many" \
 	"fsyncs share flushes:group_commit"; do
+	# shellcheck disable=SC2053
+	[[ ${c%%:*} == $pattern ]] || continue
 	# shellcheck disable=SC2086
 	ktap_case "$k ${c%%:*}" ${c#*:}
 	sweep
