@@ -14,16 +14,25 @@ nullb_make slow irqmode=2 completion_nsec=3000000
 slow=$nullb_dev
 nullb_make fs
 fs=$nullb_dev
+nullb_make pool size=256 irqmode=2 completion_nsec=300000 cache_size=4
+pool=$nullb_dev
+ybdctl pool create --force -q "$pool" >/dev/null
 mkfs.ext4 -q -O ^has_journal -b 4096 "$fs" 8192
 
 kib() { awk -v k="$1:" '$1 == k { print $2 }' /proc/meminfo; }
 before=$(($(kib Percpu) + $(kib SUnreclaim)))
 status=0
-build/guest/tests/ybd-stress "$@" "$slow" "$fs" || status=$?
+build/guest/tests/ybd-stress "$@" -P "$pool" "$slow" "$fs" || status=$?
 
 # What is left of the module when nothing uses it.
 [ "$YBD_KERNEL" = debug ] || { udevadm settle; udevadm control --exit; }
-echo 1..3
+echo 1..4
+if ybdctl pool check "$pool"; then
+	echo "ok 4 - nothing is wrong with the pool"
+else
+	echo "not ok 4 - nothing is wrong with the pool"
+	status=1
+fi
 sleep 1
 if grep '\[ybd\]' /proc/vmallocinfo | grep -v 'load_module\|module_alloc\|execmem'; then
 	echo "not ok 1 - no map is left"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ybd-stress [-s SEED] [-p PROCESSES] [-n OPERATIONS] [-d DEVICES] [-t PART]...
- *	DISK [FSDISK]
+ *	[-P POOL] DISK [FSDISK]
  *
  * Who lives how long: devices and images made and removed by many at once. DISK
- * is overwritten; FSDISK has an ext4. Nothing else may use the module meanwhile.
+ * is overwritten; FSDISK has an ext4, POOL an empty pool. Nothing else may use the module meanwhile.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -335,7 +335,7 @@ int main(int argc, char **argv)
 	char *only[8];
 	int c;
 
-	while ((c = getopt(argc, argv, "s:p:n:d:t:")) != -1) {
+	while ((c = getopt(argc, argv, "s:p:n:d:t:P:")) != -1) {
 		if (c == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (c == 'p')
@@ -344,6 +344,8 @@ int main(int argc, char **argv)
 			s.ops = strtoul(optarg, NULL, 0);
 		else if (c == 'd')
 			s.devices = strtoul(optarg, NULL, 0);
+		else if (c == 'P')
+			s.pool = optarg;
 		else if (c == 't' && nr_only < ARRAY_LEN(only))
 			only[nr_only++] = optarg;
 		else

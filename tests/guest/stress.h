@@ -15,6 +15,7 @@
  * @n: a socket
  * @fd: the source, open for reading: each sector begins with its number
  * @disk: its path
+ * @pool: a disk with a pool, or NULL
  * @fs: a disk with an ext4 of IMAGE_SIZE, or NULL
  * @rng: of the random parts
  * @procs: processes of the race
@@ -25,6 +26,7 @@ struct stress {
 	struct nlr n;
 	const char *disk;
 	int fd;
+	const char *pool;
 	const char *fs;
 	struct rng rng;
 	unsigned int procs;

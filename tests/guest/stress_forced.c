@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "nl_pool.h"
 #include "stress.h"
 
 #define DEPTH	64
@@ -63,27 +64,77 @@ static unsigned int reap(struct aio *a, unsigned int min, unsigned int *failed,
 	return got > 0 ? got : 0;
 }
 
-static void round_of(struct stress *s, bool ram, bool iostats, unsigned int *failed)
+enum kind { KIND_RO, KIND_RAM, KIND_PERSISTENT, KIND_VOLATILE, NR_KINDS };
+
+/**
+ * struct forced - the device that is taken away
+ * @kind: what its writes go to
+ * @pool: descriptor of the pool, or -1
+ * @uuid: of its upper, once there is one that stays
+ */
+struct forced {
+	enum kind kind;
+	int pool;
+	u8 uuid[16];
+};
+
+static int make_device(struct stress *s, struct forced *f, u32 *id)
 {
-	struct device_arg a = { .name = "forced", .image = "whole",
-		.ram = ram ? 64ULL * MIB : 0 };
+	struct device_arg d = { .name = "forced", .image = "whole" };
+	struct upper_arg a = { .name = "forced", .image = "whole", .pool = f->pool };
+	struct upper_info u;
+	int ret;
+
+	if (f->kind == KIND_RO || f->kind == KIND_RAM) {
+		d.ram = f->kind == KIND_RAM ? 64ULL * MIB : 0;
+		return device_create(&s->n, &d, id);
+	}
+	a.flags = f->kind == KIND_VOLATILE ? YBD_UPPER_FLAGS_VOLATILE : 0;
+	ret = upper_create(&s->n, &a, &u);
+	if (!ret) {
+		memcpy(f->uuid, u.uuid, sizeof(u.uuid));
+		*id = u.id;
+	}
+	return ret;
+}
+
+/* It comes back, or one like it. */
+static void make_again(struct stress *s, struct forced *f)
+{
+	u32 flags = YBD_DETACH_FLAGS_FORCE, id;
+	int ret;
+
+	if (f->kind == KIND_PERSISTENT) {
+		ret = upper_attach(&s->n, f->pool, f->uuid, "whole", NULL);
+		flags |= YBD_DETACH_FLAGS_DESTROY;
+	} else {
+		ret = make_device(s, f, &id);
+	}
+	ktap_check(!ret, "after the last close: %s", s->n.text);
+	ktap_check(!device_detach_flags(&s->n, "forced", flags), "%s", s->n.text);
+	wait_gone(&s->n);
+}
+
+static void round_of(struct stress *s, struct forced *f, bool iostats, unsigned int *failed)
+{
+	bool rw = f->kind != KIND_RO;
 	unsigned int i, strange = 0;
 	struct aio aio = { 0 };
 	char cmd[96];
 	ssize_t got;
 	u32 id;
 
-	ktap_check(!device_create(&s->n, &a, &id), "%s", s->n.text);
+	ktap_check(!make_device(s, f, &id), "%s", s->n.text);
 	if (!iostats) {
 		snprintf(cmd, sizeof(cmd), "echo 0 >/sys/block/ybd%u/queue/iostats", id);
 		ktap_check(!system(cmd), "iostats");
 	}
-	aio.fd = open_device(id, (ram ? O_RDWR : O_RDONLY) | O_DIRECT);
+	aio.fd = open_device(id, (rw ? O_RDWR : O_RDONLY) | O_DIRECT);
 	aio.buf = xalloc(DEPTH * SIZE);
 	if (aio.fd < 0 || syscall(SYS_io_setup, DEPTH, &aio.ctx))
 		die("aio: fd %d: %m", aio.fd);
 	for (i = 0; i < DEPTH; i++)
-		submit(s, &aio, i, ram && i % 2);
+		submit(s, &aio, i, rw && i % 2);
 	ktap_check(aio.under_way, "no I/O is under way");
 	ktap_check(!device_detach(&s->n, "forced", true), "detach: %s", s->n.text);
 
@@ -91,9 +142,9 @@ static void round_of(struct stress *s, bool ram, bool iostats, unsigned int *fai
 	got = pread(aio.fd, aio.buf, 4096, 0);
 	/* As with all disks that are gone: its size is 0, so this is behind its end. */
 	ktap_check(!got || (got < 0 && errno == EIO), "read: %zd", got);
-	if (ram)
+	if (rw)
 		ktap_check(pwrite(aio.fd, aio.buf, 4096, 0) < 0, "a write went through");
-	ktap_check(device_create(&s->n, &a, NULL) == -EEXIST, "the name was free already");
+	ktap_check(make_device(s, f, &id) == -EEXIST, "the name was free already");
 	i = open_device(id, O_RDONLY) >= 0;
 	ktap_check(!i, "it could be opened again");
 	while (aio.under_way && reap(&aio, 1, failed, &strange))
@@ -104,9 +155,7 @@ static void round_of(struct stress *s, bool ram, bool iostats, unsigned int *fai
 	close(aio.fd);
 	free(aio.buf);
 	wait_gone(&s->n);
-	ktap_check(!device_create(&s->n, &a, NULL), "after the last close: %s", s->n.text);
-	ktap_check(!device_detach(&s->n, "forced", true), "%s", s->n.text);
-	wait_gone(&s->n);
+	make_again(s, f);
 }
 
 /* The data is right, and the device is there, until it is detached. */
@@ -140,13 +189,20 @@ static void check_reads(struct stress *s)
 
 void test_forced(struct stress *s)
 {
+	struct forced f = { .pool = -1 };
 	unsigned int i, failed = 0;
 
+	if (s->pool)
+		f.pool = open(s->pool, O_RDWR | O_CLOEXEC);
 	if (load_whole(&s->n, "whole", s->fd, 0))
 		die("forced: %s", s->n.text);
 	check_reads(s);
-	for (i = 0; i < 24 && !ktap.bad; i++)
-		round_of(s, i & 1, i & 2, &failed);
+	for (i = 0; i < 24 && !ktap.bad; i++) {
+		f.kind = i % (f.pool < 0 ? KIND_PERSISTENT : NR_KINDS);
+		round_of(s, &f, i & 4, &failed);
+	}
+	if (f.pool >= 0)
+		close(f.pool);
 	printf("# %u requests were cut off\n", failed);
 	ktap_check(!image_unload(&s->n, "whole"), "%s", s->n.text);
 	ktap_done("forced detach under I/O: all of it completes, nothing new does, gone with the last close");

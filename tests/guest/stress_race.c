@@ -12,22 +12,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "nl_pool.h"
 #include "stress.h"
 
 #define NAMES	6
 #define IMAGES	3
 
-/* Shared by all: what went wrong, and how often what happened. */
+/* Shared by all: what went wrong, how often what happened, and what may be in the pool. */
 struct board {
 	_Atomic int bad;
-	_Atomic u64 done[16];
-	_Atomic u64 ok[16];
+	_Atomic u64 done[24];
+	_Atomic u64 ok[24];
+	u8 uuid[NAMES][16];	/* of uppers that were made; may be torn, or gone */
 };
 
 /**
  * struct racer - a process
  * @s: its own copy, with a socket of its own
  * @board: everybody's
+ * @pool: descriptor of the pool, or -1
  * @me: number of the process
  * @fd: devices it has open, or -1
  * @rw: which of them are for writing
@@ -36,6 +39,7 @@ struct board {
 struct racer {
 	struct stress *s;
 	struct board *board;
+	int pool;
 	unsigned int me;
 	int fd[4];
 	bool rw[4];
@@ -83,6 +87,67 @@ static int op_detach(struct racer *r)
 	snprintf(name, sizeof(name), "race%u", (unsigned int)rng_below(&r->s->rng, NAMES));
 	return device_detach(&r->s->n, name, rng_chance(&r->s->rng, 50));
 }
+
+/* -------- in a pool -------- */
+
+static int op_upper_create(struct racer *r)
+{
+	u32 dev = rng_below(&r->s->rng, NAMES);
+	char name[32], image[32];
+	struct upper_arg a = { .name = name, .image = image, .pool = r->pool };
+	struct upper_info u;
+	int ret;
+
+	if (r->pool < 0)
+		return 0;
+	snprintf(name, sizeof(name), "race%u", dev);
+	image_name(image, rng_below(&r->s->rng, IMAGES));
+	if (rng_chance(&r->s->rng, 40))
+		a.flags = YBD_UPPER_FLAGS_VOLATILE;
+	if (rng_chance(&r->s->rng, 20))
+		a.reserve = 4 * MIB;
+	ret = upper_create(&r->s->n, &a, &u);
+	if (!ret && !a.flags)
+		memcpy(r->board->uuid[dev], u.uuid, sizeof(u.uuid));
+	return ret;
+}
+
+static int op_upper_attach(struct racer *r)
+{
+	char image[32];
+
+	if (r->pool < 0)
+		return 0;
+	image_name(image, rng_below(&r->s->rng, IMAGES));
+	return upper_attach(&r->s->n, r->pool, r->board->uuid[rng_below(&r->s->rng, NAMES)],
+			    image, NULL);
+}
+
+static int op_upper_destroy(struct racer *r)
+{
+	u32 dev = rng_below(&r->s->rng, NAMES), flags = YBD_DETACH_FLAGS_DESTROY;
+	char name[32];
+
+	if (r->pool < 0)
+		return 0;
+	if (rng_chance(&r->s->rng, 50))
+		return upper_destroy(&r->s->n, r->pool, r->board->uuid[dev]);
+	if (rng_chance(&r->s->rng, 50))
+		flags |= YBD_DETACH_FLAGS_FORCE;
+	snprintf(name, sizeof(name), "race%u", dev);
+	return device_detach_flags(&r->s->n, name, flags);
+}
+
+static int op_resize(struct racer *r)
+{
+	u64 size = IMAGE_SIZE + 4096 * rng_below(&r->s->rng, 4096);
+	char name[32];
+
+	snprintf(name, sizeof(name), "race%u", (unsigned int)rng_below(&r->s->rng, NAMES));
+	return device_resize(&r->s->n, name, size, NULL);
+}
+
+/* -------- what uses a device -------- */
 
 static int op_open(struct racer *r)
 {
@@ -146,7 +211,8 @@ static void see_nothing(const struct nlmsghdr *h, void *arg)
 
 static int op_list(struct racer *r)
 {
-	static const u8 cmds[] = { YBD_CMD_DEVICE_GET, YBD_CMD_IMAGE_GET, YBD_CMD_SOURCE_GET };
+	static const u8 cmds[] = { YBD_CMD_DEVICE_GET, YBD_CMD_IMAGE_GET, YBD_CMD_SOURCE_GET,
+		YBD_CMD_POOL_GET };
 	static struct nlm m;
 
 	nlm_init(&m, &r->s->n, cmds[rng_below(&r->s->rng, ARRAY_LEN(cmds))], NLM_F_DUMP);
@@ -237,6 +303,11 @@ static const struct {
 	{ "rmmod", op_rmmod, { 2, 8 }, { EWOULDBLOCK, EBUSY, ENOENT } },
 	{ "sweep", op_sweep, { 2, 10 }, { EWOULDBLOCK, EBUSY, ENOENT } },
 	{ "mount", op_mount, { 3, 0 }, { 0 } },
+	{ "upper-create", op_upper_create, { 12, 5 }, { EEXIST, ENOENT, EROFS, ENOSPC, EBUSY,
+		ENOMEM } },
+	{ "upper-attach", op_upper_attach, { 12, 3 }, { EEXIST, ENOENT, EROFS, EBUSY, ENOMEM } },
+	{ "upper-destroy", op_upper_destroy, { 6, 5 }, { ENOENT, ENODEV, EBUSY, ENOMEM } },
+	{ "resize", op_resize, { 3, 1 }, { ENODEV, EINVAL, EBUSY } },
 };
 
 /* Index of rmmod in ops; sweep, which does the same, comes next. */
@@ -282,17 +353,21 @@ static bool reconnect(struct racer *r)
 static bool uses_netlink(unsigned int op)
 {
 	return ops[op].fn == op_load || ops[op].fn == op_unload || ops[op].fn == op_create ||
-	       ops[op].fn == op_detach || ops[op].fn == op_list;
+	       ops[op].fn == op_detach || ops[op].fn == op_list ||
+	       ops[op].fn == op_upper_create || ops[op].fn == op_upper_attach ||
+	       ops[op].fn == op_upper_destroy || ops[op].fn == op_resize;
 }
 
 static void race(struct stress *s, struct board *board, unsigned int me, unsigned int mode)
 {
 	struct racer r = { .s = s, .board = board, .me = me, .fd = { -1, -1, -1, -1 },
-		.buf = xalloc(64 * 1024) };
+		.buf = xalloc(64 * 1024), .pool = -1 };
 	unsigned int i, op;
 	int ret;
 
 	s->rng.s += me * 0x1234567ULL;
+	if (s->pool)
+		r.pool = open(s->pool, O_RDWR | O_CLOEXEC);
 	if (nlr_open(&s->n) && !reconnect(&r))
 		_exit(1);
 	for (i = 0; i < s->ops; i++) {
