@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ybd-fault [-a] [-s SEED] [-n OPERATIONS] [-t PART] DISK
+ * ybd-fault [-a] [-s SEED] [-n OPERATIONS] [-t PART] [-p POOL] DISK
  * ybd-fault -t lower -b FIRST:LAST -w UNDERLYING DISK
  *
  * Makes one allocation after the other fail, in every command and in the data
  * path: the n-th of a system call fails, with n from 1 until there is none left.
  * Not every n is tried, the larger the fewer, unless -a asks for all. What fails
  * must change nothing, what succeeds must be whole. Needs a kernel with fault
- * injection; DISK is overwritten.
+ * injection; DISK is overwritten. POOL is a disk with an empty pool: uppers in it
+ * are the part "pool" (fault_pool.c).
  *
  * The part "lower" is for a DISK of which the sectors FIRST to LAST cannot be
  * read: just what stands on them must fail.
@@ -24,90 +25,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../unit/ktap.h"
-#include "nl_raw.h"
-#include "nl_state.h"
+#include "fault.h"
+#include "fault_inject.h"
 
-#define MIB		(1024u * 1024)
 #define IMAGE_SIZE	(16ULL * MIB)
-#define MAX_NTH		4000
-#define BLOCK		4096u
 
-static struct nlr n;
-static struct rng rng;
-static int source_fd, cgroup_fd = -1, fail_fd;
-static unsigned int nr_ops = 3000;
-static bool all;
+struct fault fault = { .nr_ops = 3000 };
+static int source_fd, cgroup_fd = -1;
 static const char *disk, *fill;
 static u64 bad_first = 1, bad_last;	/* sectors of the disk that fail */
 
-/* -------- injection -------- */
-
-static void put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		die("%s: %m", path);
-	close(fd);
-}
-
-static void fail_set(unsigned int nth)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", nth);
-
-	if (pwrite(fail_fd, text, len, 0) != len)
-		die("fail-nth: %m");
-}
-
-static unsigned int fail_next(unsigned int nth, unsigned int part)
-{
-	return nth + 1 + (all ? 0 : rng_below(&rng, 1 + nth / part));
-}
-
-/* Stop; was one injected? */
-static bool fail_end(void)
-{
-	char text[16] = "";
-
-	if (pread(fail_fd, text, sizeof(text) - 1, 0) < 0)
-		die("fail-nth: %m");
-	fail_set(0);
-	return !atoi(text);
-}
-
-static void fail_init(void)
-{
-	static const char *const files[] = { "failslab", "fail_page_alloc", "fail_make_request" };
-	char path[96];
-	unsigned int i;
-
-	fail_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fail_fd < 0) {
-		printf("1..0 # SKIP this kernel injects no faults\n");
-		exit(0);
-	}
-	for (i = 0; i < ARRAY_LEN(files); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose", files[i]);
-		put(path, "0");
-	}
-	put("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	put("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	put("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
-	put("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-}
-
 /* -------- the control path -------- */
-
-struct command {
-	const char *name;
-	void (*make)(struct nlm *m);
-	void (*undo)(void);	/* of a success, or NULL */
-	char kind;		/* of the line that comes or goes, or 0 */
-	bool goes;
-	void (*redo)(void);	/* again what a success took away */
-};
 
 static struct ybd_map_extent maps[3][600];
 static u32 map_nr[3];
@@ -124,7 +52,7 @@ static void make_image(struct nlm *m, int which, unsigned int nr_fds)
 
 	for (i = 0; i < nr_fds; i++)
 		fds[i] = source_fd;
-	image_msg(m, &n, &a, map_fds[which]);
+	image_msg(m, &fault.n, &a, map_fds[which]);
 }
 
 static void make_image_table(struct nlm *m) { make_image(m, 0, 1); }
@@ -135,7 +63,7 @@ static void make_device(struct nlm *m, u64 ram, int cgroup)
 {
 	struct device_arg a = { .name = "new", .image = "base", .ram = ram, .cgroup = cgroup };
 
-	device_msg(m, &n, &a);
+	device_msg(m, &fault.n, &a);
 }
 
 static void make_device_ro(struct nlm *m) { make_device(m, 0, 0); }
@@ -144,7 +72,7 @@ static void make_device_cgroup(struct nlm *m) { make_device(m, MIB, cgroup_fd + 
 
 static void make_detach(struct nlm *m)
 {
-	named_msg(m, &n, YBD_CMD_DEVICE_DETACH, YBD_A_DEVICE_NAME, "rw");
+	named_msg(m, &fault.n, YBD_CMD_DEVICE_DETACH, YBD_A_DEVICE_NAME, "rw");
 }
 
 static void make_force(struct nlm *m)
@@ -155,74 +83,95 @@ static void make_force(struct nlm *m)
 
 static void make_unload(struct nlm *m)
 {
-	named_msg(m, &n, YBD_CMD_IMAGE_UNLOAD, YBD_A_IMAGE_NAME, "spare");
+	named_msg(m, &fault.n, YBD_CMD_IMAGE_UNLOAD, YBD_A_IMAGE_NAME, "spare");
 }
 
 static void make_device_get(struct nlm *m)
 {
-	named_msg(m, &n, YBD_CMD_DEVICE_GET, YBD_A_DEVICE_NAME, "rw");
+	named_msg(m, &fault.n, YBD_CMD_DEVICE_GET, YBD_A_DEVICE_NAME, "rw");
 }
 
 static void make_image_get(struct nlm *m)
 {
-	named_msg(m, &n, YBD_CMD_IMAGE_GET, YBD_A_IMAGE_NAME, "base");
+	named_msg(m, &fault.n, YBD_CMD_IMAGE_GET, YBD_A_IMAGE_NAME, "base");
 }
 
 static void make_source_get(struct nlm *m)
 {
 	size_t nest;
 
-	nlm_init(m, &n, YBD_CMD_SOURCE_GET, 0);
+	nlm_init(m, &fault.n, YBD_CMD_SOURCE_GET, 0);
 	nest = nlm_nest(m, YBD_A_SOURCES_SOURCE);
 	nlm_u32(m, YBD_A_SOURCE_ID, 1);
 	nlm_end(m, nest);
 }
 
-static void make_info(struct nlm *m) { nlm_init(m, &n, YBD_CMD_INFO_GET, 0); }
-static void make_device_dump(struct nlm *m) { nlm_init(m, &n, YBD_CMD_DEVICE_GET, NLM_F_DUMP); }
-static void make_image_dump(struct nlm *m) { nlm_init(m, &n, YBD_CMD_IMAGE_GET, NLM_F_DUMP); }
-static void make_source_dump(struct nlm *m) { nlm_init(m, &n, YBD_CMD_SOURCE_GET, NLM_F_DUMP); }
+static void make_info(struct nlm *m) { nlm_init(m, &fault.n, YBD_CMD_INFO_GET, 0); }
 
-static void must(int ret, const char *what)
+static void make_device_dump(struct nlm *m)
 {
-	if (ret)
-		die("%s: %s (%s)", what, strerror(-ret), n.text);
+	nlm_init(m, &fault.n, YBD_CMD_DEVICE_GET, NLM_F_DUMP);
 }
 
-static void undo_image(void) { must(image_unload(&n, "new"), "unload"); }
-static void undo_device(void) { must(device_detach(&n, "new", false), "detach"); }
+static void make_image_dump(struct nlm *m)
+{
+	nlm_init(m, &fault.n, YBD_CMD_IMAGE_GET, NLM_F_DUMP);
+}
+
+static void make_source_dump(struct nlm *m)
+{
+	nlm_init(m, &fault.n, YBD_CMD_SOURCE_GET, NLM_F_DUMP);
+}
+
+void must(int ret, const char *what)
+{
+	if (ret)
+		die("%s: %s (%s)", what, strerror(-ret), fault.n.text);
+}
+
+static void undo_image(void) { must(image_unload(&fault.n, "new"), "unload"); }
+static void undo_device(void) { must(device_detach(&fault.n, "new", false), "detach"); }
 
 static void redo_device(void)
 {
 	struct device_arg a = { .name = "rw", .image = "base", .ram = 8 * MIB };
 
-	must(device_create(&n, &a, NULL), "create");
+	must(device_create(&fault.n, &a, NULL), "create");
 }
 
 static void redo_image(void)
 {
 	struct image_arg a = { .name = "spare", .size = MIB };
 
-	must(image_load(&n, &a), "load");
+	must(image_load(&fault.n, &a), "load");
 }
 
 static const struct command commands[] = {
-	{ "info-get", make_info, NULL, 0, false, NULL },
-	{ "source-get", make_source_get, NULL, 0, false, NULL },
-	{ "source-get dump", make_source_dump, NULL, 0, false, NULL },
-	{ "image-get", make_image_get, NULL, 0, false, NULL },
-	{ "image-get dump", make_image_dump, NULL, 0, false, NULL },
-	{ "device-get", make_device_get, NULL, 0, false, NULL },
-	{ "device-get dump", make_device_dump, NULL, 0, false, NULL },
-	{ "image-load, table", make_image_table, undo_image, 'I', false, NULL },
-	{ "image-load, wide table", make_image_wide, undo_image, 'I', false, NULL },
-	{ "image-load, extents", make_image_ext, undo_image, 'I', false, NULL },
-	{ "image-unload", make_unload, NULL, 'I', true, redo_image },
-	{ "device-create, read-only", make_device_ro, undo_device, 'D', false, NULL },
-	{ "device-create, RAM", make_device_ram, undo_device, 'D', false, NULL },
-	{ "device-create, cgroup", make_device_cgroup, undo_device, 'D', false, NULL },
-	{ "device-detach", make_detach, NULL, 'D', true, redo_device },
-	{ "device-detach, forced", make_force, NULL, 'D', true, redo_device },
+	{ .name = "info-get", .make = make_info },
+	{ .name = "source-get", .make = make_source_get },
+	{ .name = "source-get dump", .make = make_source_dump },
+	{ .name = "image-get", .make = make_image_get },
+	{ .name = "image-get dump", .make = make_image_dump },
+	{ .name = "device-get", .make = make_device_get },
+	{ .name = "device-get dump", .make = make_device_dump },
+	{ .name = "image-load, table", .make = make_image_table, .undo = undo_image,
+	  .kind = 'I' },
+	{ .name = "image-load, wide table", .make = make_image_wide, .undo = undo_image,
+	  .kind = 'I' },
+	{ .name = "image-load, extents", .make = make_image_ext, .undo = undo_image,
+	  .kind = 'I' },
+	{ .name = "image-unload", .make = make_unload, .redo = redo_image, .kind = 'I',
+	  .goes = true },
+	{ .name = "device-create, read-only", .make = make_device_ro, .undo = undo_device,
+	  .kind = 'D' },
+	{ .name = "device-create, RAM", .make = make_device_ram, .undo = undo_device,
+	  .kind = 'D' },
+	{ .name = "device-create, cgroup", .make = make_device_cgroup, .undo = undo_device,
+	  .kind = 'D' },
+	{ .name = "device-detach", .make = make_detach, .redo = redo_device, .kind = 'D',
+	  .goes = true },
+	{ .name = "device-detach, forced", .make = make_force, .redo = redo_device, .kind = 'D',
+	  .goes = true },
 };
 
 /* Does the state fit the answer? -ENOMSG: the answer itself was lost. */
@@ -239,12 +188,14 @@ static bool check_command(const struct command *c, int ret, const struct state *
 		return ret || !c->kind;
 	if (ret && ret != -ENOMSG && ret != -ENOBUFS)
 		return false;
+	if (c->changes)
+		return gone[0] == 1 && come[0] == 1 && !gone[1] && !come[1];
 	if (!c->kind || gone[0] + come[0] + gone[1] + come[1] != 1)
 		return false;
 	return c->goes ? gone[c->kind == 'I'] : come[c->kind == 'I'];
 }
 
-static void fault_command(const struct command *c)
+void fault_command(const struct command *c)
 {
 	unsigned int nth, failed = 0, lost = 0, passed = 0;
 	struct state before, after;
@@ -256,38 +207,40 @@ static void fault_command(const struct command *c)
 		printf("ok %u - %s # SKIP no cgroup\n", ++ktap.n, c->name);
 		return;
 	}
-	bad = state_read(&n, &before);
+	bad = state_read(&fault.n, &before);
 	for (nth = 1; injected && nth < MAX_NTH && !bad && !ktap.bad;
-	     nth = fail_next(nth, 6)) {
+	     nth = fail_next(&fault.rng, fault.all, nth, c->part ? c->part : 6)) {
 		int ret;
 
 		c->make(&m);
 		fail_set(nth);
-		ret = nlr_send(&n, &m);
+		ret = nlr_send(&fault.n, &m);
 		injected = fail_end();
 		if (!ret)
-			ret = nlr_answer(&n, NULL, NULL);
+			ret = nlr_answer(&fault.n, NULL, NULL);
 		if (ret == -ENOMSG || ret == -ENOBUFS)
 			lost++;
 		else if (ret)
 			failed++;
 		else
 			passed++;
-		bad = state_read(&n, &after);
+		bad = state_read(&fault.n, &after);
 		if (bad)
 			ktap_fail("allocation %u: %s", nth, bad);
 		else if (!check_command(c, ret, &before, &after))
 			ktap_fail("allocation %u: answer %d (%s), and the state does not fit",
-				  nth, ret, n.text);
+				  nth, ret, fault.n.text);
 		if (!injected)
-			ktap_check(!ret, "without a fault: %d %s", ret, n.text);
-		if (c->kind && !state_same(&before, &after)) {
+			ktap_check(!ret, "without a fault: %d %s", ret, fault.n.text);
+		if (c->settle || (c->kind && !state_same(&before, &after))) {
+			if (c->settle)
+				c->settle();
 			if (c->undo)
 				c->undo();
 			if (c->redo)
 				c->redo();
 			state_free(&before);
-			bad = state_read(&n, &before);
+			bad = state_read(&fault.n, &before);
 		}
 		state_free(&after);
 	}
@@ -329,50 +282,11 @@ static void test_control(void)
 	redo_device();
 	for (i = 0; i < ARRAY_LEN(commands); i++)
 		fault_command(&commands[i]);
-	must(device_detach(&n, "rw", false), "detach");
-	must(image_unload(&n, "spare"), "unload");
+	must(device_detach(&fault.n, "rw", false), "detach");
+	must(image_unload(&fault.n, "spare"), "unload");
 }
 
 /* -------- the module -------- */
-
-/* Where a function of the kernel begins and ends. */
-static bool find_symbol(const char *name, unsigned long *start, unsigned long *end)
-{
-	FILE *f = fopen("/proc/kallsyms", "re");
-	char line[256], sym[128], type;
-	unsigned long at;
-
-	*start = *end = 0;
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx %c %127s", &at, &type, sym) != 3)
-			continue;
-		if (*start && at > *start) {
-			*end = at;
-			break;
-		}
-		if (!strcmp(sym, name))
-			*start = at;
-	}
-	if (f)
-		fclose(f);
-	return *end;
-}
-
-static void put_range(const char *what, unsigned long start, unsigned long end)
-{
-	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
-	char path[96], text[32];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_LEN(kinds); i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s-start", kinds[i], what);
-		snprintf(text, sizeof(text), "%#lx", start);
-		put(path, text);
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s-end", kinds[i], what);
-		snprintf(text, sizeof(text), "%#lx", end);
-		put(path, text);
-	}
-}
 
 /*
  * Only what is allocated below the module's own init function, and not what
@@ -392,13 +306,13 @@ static void test_module(void)
 		printf("ok %u - module: load # SKIP no /tmp/ybd.ko\n", ++ktap.n);
 		return;
 	}
-	nlr_close(&n);
+	nlr_close(&fault.n);
 	if (syscall(SYS_delete_module, "ybd", O_NONBLOCK))
 		ktap_fail("unload: %m");
-	put_range("require", init[0], init[1]);
-	put_range("reject", slab[0], slab[1]);
+	fail_range("require", init[0], init[1]);
+	fail_range("reject", slab[0], slab[1]);
 	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad;
-	     nth = fail_next(nth, 3)) {
+	     nth = fail_next(&fault.rng, fault.all, nth, 3)) {
 		fail_set(nth);
 		ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
 		injected = fail_end();
@@ -409,10 +323,10 @@ static void test_module(void)
 			ktap_fail("%u: unload: %m", nth);
 	}
 	ktap_check(!injected && !ret, "no end, or no success: %d", ret);
-	put_range("require", 0, ULONG_MAX);
-	put_range("reject", 0, 0);
-	must(nlr_open(&n), "open");
-	ktap_check(!state_read(&n, &none) && !none.n, "something is there");
+	fail_range("require", 0, ULONG_MAX);
+	fail_range("reject", 0, 0);
+	must(nlr_open(&fault.n), "open");
+	ktap_check(!state_read(&fault.n, &none) && !none.n, "something is there");
 	printf("# about %u allocations, %u failed\n", nth, failed);
 	ktap_done("module: load");
 }
@@ -549,7 +463,7 @@ static void fault_io(int fd, enum what what)
 	u64 at = 0, len = 0;
 
 	for (nth = 1; injected && nth < MAX_NTH && !ktap.bad;
-	     nth = fail_next(nth, 6)) {
+	     nth = fail_next(&fault.rng, fault.all, nth, 6)) {
 		int ret;
 
 		fail_set(nth);
@@ -575,11 +489,11 @@ static void random_io(int fd, const char *name)
 {
 	unsigned int i, failed = 0;
 
-	for (i = 0; i < nr_ops && !ktap.bad; i++) {
+	for (i = 0; i < fault.nr_ops && !ktap.bad; i++) {
 		bool write;
 		u64 at = 0, len = 0;
-		enum what what = rng_below(&rng, NR_WHAT);
-		int ret = do_what(fd, what, rng_below(&rng, 1000), &at, &len, &write);
+		enum what what = rng_below(&fault.rng, NR_WHAT);
+		int ret = do_what(fd, what, rng_below(&fault.rng, 1000), &at, &len, &write);
 
 		failed += ret && ret != -EAGAIN;
 		ktap_check(!ret || ret == -ENOMEM || ret == -EIO || ret == -EAGAIN,
@@ -587,36 +501,15 @@ static void random_io(int fd, const char *name)
 		if (what != W_FLUSH)
 			after(what, ret, at, len, write);
 	}
-	printf("# %s: %u of %u operations failed\n", name, failed, nr_ops);
+	printf("# %s: %u of %u operations failed\n", name, failed, fault.nr_ops);
 }
 
 /* Also what is allocated by workers: anything below the module's text. */
 static void test_workers(int fd)
 {
-	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
-	char text[64] = "", path[96];
-	unsigned long start;
-	unsigned int i;
-	int sfd;
-
-	sfd = open("/sys/module/ybd/sections/.text", O_RDONLY | O_CLOEXEC);
-	if (sfd < 0 || read(sfd, text, sizeof(text) - 1) <= 0)
-		die("sections: %m");
-	close(sfd);
-	start = strtoul(text, NULL, 16);
-	put_range("require", start, start + 0x20000);
-	for (i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/probability", kinds[i]);
-		put(path, "20");
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/times", kinds[i]);
-		put(path, "-1");
-	}
+	fail_in_module(20);
 	random_io(fd, "anywhere in the module");
-	for (i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/probability", kinds[i]);
-		put(path, "0");
-	}
-	put_range("require", 0, ULONG_MAX);
+	ktap_check(fail_in_module(0), "no allocation failed");
 	check_all(fd);
 	ktap_done("data: one allocation in five fails, in workers too");
 }
@@ -624,15 +517,9 @@ static void test_workers(int fd)
 /* The source reports errors, one request in five. */
 static void test_requests(int fd)
 {
-	char path[96];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/make-it-fail", strrchr(disk, '/') + 1);
-	put(path, "1");
-	put("/sys/kernel/debug/fail_make_request/times", "-1");
-	put("/sys/kernel/debug/fail_make_request/probability", "20");
+	fail_requests(disk, 20);
 	random_io(fd, "the source");
-	put("/sys/kernel/debug/fail_make_request/probability", "0");
-	put(path, "0");
+	ktap_check(fail_requests(disk, 0), "no request failed");
 	check_all(fd);
 	ktap_done("data: one request to the source in five fails");
 }
@@ -712,7 +599,7 @@ static void test_lower(void)
 	shadow = xalloc(IMAGE_SIZE);
 	unknown = xalloc(IMAGE_SIZE / 512);
 	expected_image(shadow);
-	must(device_create(&n, &a, &id), "create");
+	must(device_create(&fault.n, &a, &id), "create");
 	snprintf(path, sizeof(path), "/dev/ybd%u", id);
 	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (fd < 0)
@@ -733,7 +620,7 @@ static void test_lower(void)
 		   "read after a whole write: %m");
 	ktap_done("lower: a block that cannot be read can be written as a whole only");
 	close(fd);
-	must(device_detach(&n, "lower", false), "detach");
+	must(device_detach(&fault.n, "lower", false), "detach");
 }
 
 static void test_data(void)
@@ -744,7 +631,7 @@ static void test_data(void)
 	u32 id;
 	int fd;
 
-	must(device_create(&n, &a, &id), "create");
+	must(device_create(&fault.n, &a, &id), "create");
 	shadow = xalloc(IMAGE_SIZE);
 	unknown = xalloc(IMAGE_SIZE / 512);
 	expected_image(shadow);
@@ -763,7 +650,7 @@ static void test_data(void)
 	test_workers(fd);
 	test_requests(fd);
 	close(fd);
-	must(device_detach(&n, "data", false), "detach");
+	must(device_detach(&fault.n, "data", false), "detach");
 }
 
 int main(int argc, char **argv)
@@ -771,19 +658,21 @@ int main(int argc, char **argv)
 	struct image_arg base = { .name = "base", .size = IMAGE_SIZE, .fds = &source_fd,
 		.nr_fds = 1 };
 	u64 seed = (u64)time(NULL);
-	const char *only = NULL;
+	const char *only = NULL, *pool = NULL;
 	struct state s;
 	int c;
 
-	while ((c = getopt(argc, argv, "as:n:t:b:w:")) != -1) {
+	while ((c = getopt(argc, argv, "as:n:t:b:w:p:")) != -1) {
 		if (c == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (c == 'n')
-			nr_ops = strtoul(optarg, NULL, 0);
+			fault.nr_ops = strtoul(optarg, NULL, 0);
 		else if (c == 't')
 			only = optarg;
 		else if (c == 'a')
-			all = true;
+			fault.all = true;
+		else if (c == 'p')
+			pool = optarg;
 		else if (c == 'w')
 			fill = optarg;
 		else if (c == 'b' &&
@@ -797,27 +686,31 @@ int main(int argc, char **argv)
 	disk = argv[optind];
 	if (!fill)
 		fill = disk;
-	rng.s = seed;
-	printf("KTAP version 1\n# ybd-fault -s %#" PRIx64 " -n %u\n", seed, nr_ops);
+	fault.rng.s = seed;
+	printf("KTAP version 1\n# ybd-fault -s %#" PRIx64 " -n %u\n", seed, fault.nr_ops);
 	if (!only || strcmp(only, "lower"))
 		fail_init();
 	buf = xalloc(MIB);
 	fill_source();
-	must(nlr_open(&n), "open");
+	must(nlr_open(&fault.n), "open");
 	if (!only || !strcmp(only, "module"))
 		test_module();
 	fill_maps();
 	base.ext = maps[0];
 	base.nr = map_nr[0];
-	must(image_load(&n, &base), "load");
+	must(image_load(&fault.n, &base), "load");
 	if (!only || !strcmp(only, "control"))
 		test_control();
 	if (!only || !strcmp(only, "data"))
 		test_data();
 	if (only && !strcmp(only, "lower"))
 		test_lower();
-	must(image_unload(&n, "base"), "unload");
-	ktap_check(!state_read(&n, &s) && !s.n, "something is left");
+	if (pool && (!only || !strcmp(only, "pool"))) {
+		expected_image(shadow = xalloc(IMAGE_SIZE));
+		test_pools(pool, disk, shadow, IMAGE_SIZE);
+	}
+	must(image_unload(&fault.n, "base"), "unload");
+	ktap_check(!state_read(&fault.n, &s) && !s.n, "something is left");
 	ktap_done("nothing is left at the end");
 	printf("1..%u\n", ktap.n);
 	return ktap_exit();

@@ -16,7 +16,9 @@ modprobe ybd || exit
 cp "$(modinfo -n ybd)" /tmp/ybd.ko
 nullb_make a || exit
 disk=$nullb_dev
-"$prog" "$@" "$disk" || status=1
+pool=$(readlink -f /dev/disk/by-id/virtio-disk0)
+ybdctl pool create --force -q "$pool" >/dev/null || exit
+"$prog" "$@" -p "$pool" "$disk" || status=1
 
 # MiB 5 of the source cannot be read, one way and the other.
 sectors=$(blockdev --getsz "$disk")
