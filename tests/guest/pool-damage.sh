@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2086
 #
-# pool-damage.sh SEED EVERY: in a guest, for the suite pool-damage-vm.
+# pool-damage.sh SEED EVERY clean|crashed...: in a guest, for the suite pool-damage-vm.
 #
-# Blocks of metadata of a pool are flipped, zeroed and put back to an older version,
-# one at a time: all of them but for logs and tables, of which it is one in EVERY. The module then refuses the upper, with a reason, or what
-# is read is what was written.
+# Blocks of metadata of a pool, as a detach or as a crash leaves it, are flipped,
+# zeroed and put back to an older version, one at a time: all of them but for logs
+# and tables, of which it is one in EVERY. The module then refuses the upper, with a
+# reason, or what is read is what was written.
 set -euo pipefail
 . "$(dirname "$0")/../lib/ktap.sh"
 
 seed=$1 every=$2
+shift 2
 pool=$(readlink -f /dev/disk/by-id/virtio-disk0)
 work=/tmp/damage
 mkdir -p $work
@@ -54,11 +56,12 @@ detach()
 	ybdctl detach "$@" victim
 }
 
-# fsyncs NR SEED: small writes, each durable
+# fsyncs NR SEED: small writes, each durable; the last one too, which fio would leave
+# to the next commit
 fsyncs()
 {
 	fio --name=j --filename="$node" --output=$work/fio --direct=1 --rw=randwrite \
-		--bs=4k --size=2M --number_ios="$1" --fdatasync=1 --ioengine=psync \
+		--bs=4k --size=2M --number_ios="$1" --fdatasync=1 --end_fsync=1 --ioengine=psync \
 		--randseed="$2" --refill_buffers
 }
 
@@ -164,10 +167,7 @@ every()
 
 modprobe ybd
 ktap_case "$YBD_KERNEL a pool with a checkpoint and a log" set_up
-# As a crash leaves it: with all of its blocks, in make check-full.
-images=(clean)
-[ "$every" -gt 1 ] || images+=(crashed)
-for image in "${images[@]}"; do
+for image in "$@"; do
 	for how in flip zero older; do
 		ktap_case "$YBD_KERNEL $image: $how" every $how $work/$image
 	done
