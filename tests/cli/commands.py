@@ -22,7 +22,7 @@ ROOTFS = os.path.join(FIXTURES, "rootfs.img")
 ESNAP = os.path.join(FIXTURES, "esnap.img")
 LONG = "x" * 64
 
-USAGE, MISSING, DENIED, MODULE, REFUSED = 2, 3, 5, 6, 7
+FAILED, USAGE, MISSING, BUSY, DENIED, MODULE, REFUSED = 1, 2, 3, 4, 5, 6, 7
 
 # exit code, command line, what stderr says
 BAD = [
@@ -129,6 +129,50 @@ BAD = [
     (REFUSED, "source list /", "neither a block device nor a file"),
     (USAGE, "store show", "too few operands"),
     (MISSING, "store show /nowhere", "/nowhere"),
+    (USAGE, "store create", "too few operands"),
+    (USAGE, "store create /nowhere", "--name is missing"),
+    (USAGE, "store create /nowhere --name " + LONG, "1 to 63 bytes"),
+    (USAGE, "store create /nowhere --name a --uuid b", '"b" is no uuid'),
+    (USAGE, "store create /nowhere --name a --cluster-size 5000", "no power of two"),
+    (USAGE, "store create /nowhere --name a --cluster-size 2048", "no power of two"),
+    (USAGE, "store create /nowhere --name a --cluster-size 2G", "no power of two"),
+    (USAGE, "store create /nowhere --name a --block-size 1024", "neither 512 nor 4096"),
+    (MISSING, "store create /nowhere --name a", "/nowhere: cannot be opened"),
+    (REFUSED, "store create %s --name a" % ROOTFS, "there is something on it: lvstore images"),
+    (MISSING, "store create /nowhere/x --name a --size 1M", "/nowhere/x: cannot be opened"),
+    (FAILED, "store create / --name a", "neither a block device"),
+    (USAGE, "store grow", "too few operands"),
+    (MISSING, "store grow /nowhere", "/nowhere: cannot be opened"),
+    (USAGE, "store check", "too few operands"),
+    (MISSING, "store check /nowhere", "/nowhere: No such file"),
+    (MISSING, "store destroy /nowhere", "/nowhere: No such file"),
+    (BUSY, "store destroy " + ROOTFS, "lvols are in it"),
+    # lvol
+    (USAGE, "lvol create /nowhere a", "--size is missing"),
+    (USAGE, "lvol create /nowhere --size 1M", "too few operands"),
+    (USAGE, "lvol create /nowhere %s --size 1M" % LONG, "1 to 63 bytes"),
+    (USAGE, "lvol create /nowhere a --size 1M --uuid x", '"x" is no uuid'),
+    (MISSING, "lvol create /nowhere a --size 1M", "/nowhere: cannot be opened"),
+    (FAILED, "lvol create /dev/zero a --size 1M", "neither a block device"),
+    (BUSY, "lvol create %s final --size 1M" % ROOTFS, 'there is an lvol "final"'),
+    (USAGE, "lvol snapshot /nowhere a", "too few operands"),
+    (MISSING, "lvol snapshot %s a b" % ROOTFS, 'no lvol "a"'),
+    (REFUSED, "lvol snapshot %s final b" % ROOTFS, "is read-only: clone it"),
+    (MISSING, "lvol clone %s a b" % ROOTFS, 'no lvol "a"'),
+    (BUSY, "lvol clone %s final base" % ROOTFS, 'there is an lvol "base"'),
+    (MISSING, "lvol delete %s a" % ROOTFS, 'no lvol "a"'),
+    (MISSING, "lvol rename %s a b" % ROOTFS, 'no lvol "a"'),
+    (BUSY, "lvol rename %s base final" % ROOTFS, 'there is an lvol "final"'),
+    (USAGE, "lvol resize %s base x" % ROOTFS, '"x" is no size'),
+    (USAGE, "lvol resize %s base 0" % ROOTFS, '"0" is no size'),
+    (REFUSED, "lvol resize %s base 1M" % ROOTFS, '"base" is read-only'),
+    (REFUSED, "lvol inflate %s base" % ROOTFS, '"base" is read-only'),
+    (MISSING, "lvol set-ro %s a" % ROOTFS, 'no lvol "a"'),
+    (MISSING, "lvol import %s a /nowhere" % ROOTFS, "/nowhere: No such file"),
+    (FAILED, "lvol import %s a -" % ROOTFS, "(--size)"),
+    (BUSY, "lvol import %s base %s" % (ROOTFS, ESNAP), 'there is an lvol "base"'),
+    (MISSING, "lvol export %s a -" % ROOTFS, 'no lvol "a"'),
+    (BUSY, "lvol export %s base %s" % (ROOTFS, ROOTFS), "(--force: overwrite it)"),
 ]
 
 # What needs the module, which is not there.
@@ -142,7 +186,10 @@ NO_MODULE = [
     "destroy a",
 ]
 
-GROUPS = {"source": ["list"], "store": ["list", "show"],
+GROUPS = {"source": ["list"],
+          "store": ["list", "show", "create", "grow", "check", "destroy"],
+          "lvol": ["create", "snapshot", "clone", "delete", "rename", "resize", "set-ro",
+                   "inflate", "import", "export"],
           "image": ["load", "list", "show", "unload", "verify"]}
 COMMANDS = ["create", "attach", "resize", "detach", "destroy", "list", "show",
             "stats", "monitor", "mount", "umount", "version"]

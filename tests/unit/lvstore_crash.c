@@ -2,9 +2,9 @@
 /*
  * The lvstore writer is cut short: lvstore_crash SEED [SCENARIOS]
  *
- * Everything that random operations write is noted, and cut at each write. What is then on the disk:
- * all up to there (the program was killed); that and parts of the next write, torn at 512 bytes; or
- * what was flushed, and random sectors of what was not (the power failed). Each time:
+ * Everything that random operations write is noted, and cut at each write. What is then on the
+ * disk: all up to there (the program was killed); that and parts of the next write, torn at 512
+ * bytes; or what was flushed, and random sectors of what was not (the power failed). Each time:
  *
  * - the store loads, and no lvol is refused;
  * - every lvol that was complete is there, and each sector of it is what it was at the last flush,
@@ -26,8 +26,6 @@
 #define DISK_LEN	(3u << 20)
 #define DISK_LIMIT	(4u << 20)
 #define STEPS		200
-
-u64 play_rnd(u64 n);
 
 u64 play_rnd(u64 n)
 {
@@ -176,7 +174,7 @@ static bool known(const struct lvs_lvol *l, const struct moment *t)
 	return false;
 }
 
-/* Section 7: a snapshot that is marked as being deleted, its clone moved on, itself with a parent. */
+/* Section 7: a snapshot marked as being deleted, its clone moved on, itself with a parent. */
 static bool crashes_spdk(const struct lvs_lvol *l)
 {
 	return l->state == LVOL_REMOVED && l->pending == LVS_PENDING_REMOVE &&

@@ -7,8 +7,6 @@
 #include "ktap.h"
 #include "lvstore_play.h"
 
-u64 play_rnd(u64 n);	/* of the test: 0 to n - 1 */
-
 static void *must(void *p)
 {
 	if (p)

@@ -78,6 +78,8 @@ struct play {
 	u64 max_clusters;
 };
 
+/* A random number from 0 to @n - 1: the test's own. */
+u64 play_rnd(u64 n);
 /* A new store of @len bytes on a disk that can grow to @limit. */
 void play_init(struct play *p, size_t len, size_t limit, u32 cluster, u32 md_pages);
 void play_free(struct play *p);

@@ -14,8 +14,6 @@
 #include "lvstore_play.h"
 #include "rng.h"
 
-u64 play_rnd(u64 n);
-
 u64 play_rnd(u64 n)
 {
 	return below(n);

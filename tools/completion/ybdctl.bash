@@ -35,6 +35,8 @@ _ybdctl_value()
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
 	--ram | --size | --max-size | --quota | --reserve)
 		_ybdctl_reply -W "64M 256M 1G 4G" -- "$2" ;;
+	--cluster-size)
+		_ybdctl_reply -W "64K 256K 1M 4M" -- "$2" ;;
 	--segment-size)
 		_ybdctl_reply -W "256K 1M 4M 16M 64M" -- "$2" ;;
 	--block-size)
@@ -53,7 +55,7 @@ _ybdctl_value()
 		_ybdctl_reply -W "linux/amd64 linux/arm64" -- "$2" ;;
 	--pool)
 		_ybdctl_reply -f -- "$2" ;;
-	--layer | --esnap | --name | --image-name | --options | -o | --uppers | \
+	--layer | --esnap | --name | --uuid | --image-name | --options | -o | --uppers | \
 		--drop-upper) ;;
 	*) return 1 ;;
 	esac
@@ -69,7 +71,7 @@ _ybdctl_operand()
 		_ybdctl_reply -d -- "$2" ;;
 	image\ show | image\ unload | image\ verify)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
-	source\ list | store\ * | pool\ * | convert)
+	source\ list | store\ * | pool\ * | lvol\ * | convert)
 		_ybdctl_reply -f -- "$2" ;;
 	esac
 }
@@ -83,7 +85,7 @@ _ybdctl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-*) continue ;;
-		source | store | pool | image)
+		source | store | lvol | pool | image)
 			[ ${#cmd[@]} -gt 0 ] && break
 			cmd+=("${COMP_WORDS[i]}") ;;
 		*)
@@ -97,7 +99,7 @@ _ybdctl()
 		return
 	fi
 	if [ ${#cmd[@]} = 0 ] || { [ ${#cmd[@]} = 1 ] &&
-		[[ ${cmd[0]} =~ ^(source|store|pool|image)$ ]]; } || [[ $cur = -* ]]; then
+		[[ ${cmd[0]} =~ ^(source|store|lvol|pool|image)$ ]]; } || [[ $cur = -* ]]; then
 		_ybdctl_reply -W "$(_ybdctl_words "${cmd[@]}")" -- "$cur"
 	else
 		_ybdctl_operand "${cmd[*]}" "$cur"

@@ -77,6 +77,7 @@ extern const struct cmd cmd_source[];
 extern const struct cmd cmd_store[];
 extern const struct cmd cmd_pool[];
 extern const struct cmd cmd_image[];
+extern const struct cmd cmd_lvol[];
 
 /* ---- options ---- */
 

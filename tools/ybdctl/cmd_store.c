@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ybdctl store: what SPDK has written on a device. */
+/* ybdctl store list and show: what is in an lvstore. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmd.h"
+#include "cmd_store.h"
 #include "devices.h"
 #include "lvstore/lvstore.h"
 #include "print.h"
@@ -309,5 +309,9 @@ const struct cmd cmd_store[] = {
 	  store_list, NULL },
 	{ "show", "DEV|FILE", "Show an lvstore and its lvols, as a tree.",
 	  store_show, NULL },
+	{ "create", "DEV|FILE", "Make an lvstore.", store_create_run, NULL },
+	{ "grow", "DEV|FILE", "Make an lvstore larger.", store_grow_run, NULL },
+	{ "check", "DEV|FILE...", "Verify everything that is not data.", store_check_run, NULL },
+	{ "destroy", "DEV|FILE", "Make it no lvstore any more.", store_destroy_run, NULL },
 	{ }
 };

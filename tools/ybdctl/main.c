@@ -12,7 +12,8 @@ static const char about[] =
 
 static const struct cmd commands[] = {
 	{ "source", NULL, "Find what images can be read from.", NULL, cmd_source },
-	{ "store", NULL, "Look into SPDK lvstores.", NULL, cmd_store },
+	{ "store", NULL, "Make SPDK lvstores, look into them.", NULL, cmd_store },
+	{ "lvol", NULL, "Make and change the lvols in them.", NULL, cmd_lvol },
 	{ "pool", NULL, "Make pools for what is written, check them.", NULL, cmd_pool },
 	{ "image", NULL, "Load images, look at them, unload them.", NULL, cmd_image },
 	{ "convert", "SRC STORE", "Turn an OCI image into a chain of lvols.", cmd_convert, NULL },

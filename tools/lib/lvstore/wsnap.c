@@ -10,7 +10,6 @@
 #include "../names.h"
 #include "writer.h"
 
-
 static int no_memory(struct lvs_error *err)
 {
 	return lvs_err(err, -ENOMEM, "%s", strerror(ENOMEM));
