@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The fuzzer of tools/lib/lvstore, and its corpus.
+# The fuzzers of tools/lib/lvstore, reader and writer, and the reader's corpus.
 #
-#   make -f .../lvstore.mk [B=build directory] [CLANG=clang] fuzzer | corpus
+#   make -f .../lvstore.mk [B=build directory] [CLANG=clang] fuzzer | write-fuzzer | corpus
 
 T	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 TOP	:= $(abspath $(T)/../..)
@@ -24,8 +24,21 @@ srcs	:= $(addprefix $(LIB)/lvstore/,io.c error.c super.c md.c blob.c extents.c l
 hdrs	:= $(addprefix $(LIB)/lvstore/,format.h io.h lvstore.h store.h) $(T)/lvstore_input.h \
 	   $(TOP)/tests/unit/lvstore_naive.h
 
-.PHONY: fuzzer corpus images
+wsrcs	:= $(addprefix $(LIB)/lvstore/,wio.c space.c wmap.c wblob.c commit.c import.c writer.c \
+	   mkstore.c wvol.c wsnap.c wdata.c) $(LIB)/names.c \
+	   $(addprefix $(TOP)/tests/unit/,lvstore_disk.c lvstore_play.c)
+whdrs	:= $(addprefix $(LIB)/lvstore/,wio.h writer.h write.h) \
+	   $(addprefix $(TOP)/tests/unit/,lvstore_disk.h lvstore_play.h)
+
+.PHONY: fuzzer write-fuzzer corpus images
 fuzzer: $(OUT)/lvstore_fuzz
+write-fuzzer: $(OUT)/lvstore_write_fuzz
+
+$(OUT)/lvstore_write_fuzz: $(T)/lvstore_write_fuzz.c $(srcs) $(wsrcs) $(hdrs) $(whdrs) \
+		$(plain:%=$(OUT)/%.o)
+	@mkdir -p $(@D)
+	@$(CLANG) $(FLAGS) -I$(TOP)/include/uapi $(SAN) -o $@ $(T)/lvstore_write_fuzz.c $(srcs) \
+		$(wsrcs) $(plain:%=$(OUT)/%.o)
 
 $(OUT)/lvstore_fuzz: $(T)/lvstore_fuzz.c $(srcs) $(hdrs) $(plain:%=$(OUT)/%.o)
 	@mkdir -p $(@D)

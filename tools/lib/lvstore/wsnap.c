@@ -170,13 +170,23 @@ static bool would_uncover(const struct lvw_vol *s, const struct lvw_vol *c, u64 
 	return vol_flag(s, LVS_INVALID_ESNAP) || (p && i < p->clusters && map_resolve(p, i));
 }
 
+/* Beyond this nothing would be uncovered. */
+static u64 uncover_end(const struct lvw_vol *s, const struct lvw_vol *c)
+{
+	if (vol_flag(s, LVS_INVALID_ESNAP))
+		return c->clusters;
+	if (!s->parent)
+		return 0;
+	return c->clusters < s->parent->clusters ? c->clusters : s->parent->clusters;
+}
+
 static int merge_room(const struct lvw_vol *s, const struct lvw_vol *c, struct lvs_error *err)
 {
 	u64 pages = 3 * (vol_chain_len(s) + vol_chain_len(c) + 4) + 2 * c->nr_slots +
 		    s->nr_slots + c->nr_slots / 64;
 	u64 n = 0;
 
-	for (u64 i = s->clusters; i < c->clusters; i++)
+	for (u64 i = s->clusters; i < uncover_end(s, c); i++)
 		n += would_uncover(s, c, i);
 	return want_room(s->w, pages, n, err);
 }
@@ -202,7 +212,7 @@ static int merge_map(struct lvw_vol *s, struct lvw_vol *c, struct lvs_error *err
 			return commit_die(c->w, rc, err, "deleting a snapshot");
 		map_set(c, i, map_get(s, i));
 	}
-	for (u64 i = s->clusters; i < c->clusters && !rc; i++)
+	for (u64 i = s->clusters; i < uncover_end(s, c) && !rc; i++)
 		if (would_uncover(s, c, i))
 			rc = alloc_zero(c, i, err);
 	return rc ? rc : write_chain_of(c, err);

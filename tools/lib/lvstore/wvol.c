@@ -282,16 +282,24 @@ static bool shows_parent(const struct lvw_vol *v, u64 i)
 	return !map_get(v, i) && map_below(v, i);
 }
 
-/* Clusters to allocate when @v grows: all of a thick one, else where the parent would show. */
+/* Where, at most, something has to be allocated when @v grows to @clusters. */
+static u64 growth_end(const struct lvw_vol *v, u64 clusters)
+{
+	if (!vol_flag(v, LVS_INVALID_THIN) || vol_flag(v, LVS_INVALID_ESNAP))
+		return clusters;
+	if (!v->parent)
+		return 0;
+	return clusters < v->parent->clusters ? clusters : v->parent->clusters;
+}
+
+/* Clusters to allocate: all of a thick one, else where the parent would show. */
 static u64 count_growth(const struct lvw_vol *v, u64 clusters)
 {
 	u64 n = 0;
 
 	if (!vol_flag(v, LVS_INVALID_THIN))
 		return clusters - v->clusters;
-	if (!v->parent && !vol_flag(v, LVS_INVALID_ESNAP))
-		return 0;
-	for (u64 i = v->clusters; i < clusters; i++)
+	for (u64 i = v->clusters; i < growth_end(v, clusters); i++)
 		n += !!map_below(v, i);
 	return n;
 }
@@ -306,7 +314,7 @@ static int grow_vol(struct lvw_vol *v, u64 clusters, struct lvs_error *err)
 	rc = want_room(v->w, vol_chain_len(v) + 2 + (n ? slots * 2 : 1) + slots / 250, n, err);
 	if (!rc && map_resize(v, clusters))
 		return commit_die(v->w, -ENOMEM, err, "resizing");
-	for (u64 i = from; i < clusters && n && !rc; i++)
+	for (u64 i = from; i < growth_end(v, clusters) && n && !rc; i++)
 		if (!thin || shows_parent(v, i))
 			rc = alloc_zero(v, i, err);
 	return rc;
