@@ -63,6 +63,13 @@ BAD = [
     (USAGE, "create a --image s/l --ro --cgroup x", "--cgroup is for --ram"),
     (USAGE, "create a --image s/l --ram 1G --unsafe-writable", "needs --ro"),
     (USAGE, "create .a --image s/l --ro", "begins with a dot"),
+    (USAGE, "convert x", "too few operands"),
+    (USAGE, "convert x y --format qcow2", "--format: \"qcow2\" is not supported"),
+    (USAGE, "convert x y --fs xfs", "--fs: \"xfs\" is not supported"),
+    (USAGE, "convert x y --size 16M1", "is no size"),
+    (USAGE, "convert x y --size 17000000", "a multiple of 4096"),
+    (USAGE, "convert x y --platform linux", "is no platform"),
+    (MISSING, "convert /nonexistent/x y", "/nonexistent/x: No such file"),
     (USAGE, "create -- -a --image", "unexpected operand"),
     (USAGE, "create a/b --image s/l --ro", "only A-Z"),
     (USAGE, "create %s --image s/l --ro" % LONG, "longer than 63"),
@@ -191,7 +198,7 @@ GROUPS = {"source": ["list"],
           "lvol": ["create", "snapshot", "clone", "delete", "rename", "resize", "set-ro",
                    "inflate", "import", "export"],
           "image": ["load", "list", "show", "unload", "verify"]}
-COMMANDS = ["create", "attach", "resize", "detach", "destroy", "list", "show",
+COMMANDS = ["convert", "create", "attach", "resize", "detach", "destroy", "list", "show",
             "stats", "monitor", "mount", "umount", "version"]
 
 count = failed = 0
@@ -363,6 +370,8 @@ def test_completion():
         (["ybdctl", "create", "x", "--ra"], ["--ram"]),
         (["ybdctl", "create", "x", "--block-size", ""], ["512", "4096"]),
         (["ybdctl", "--js"], ["--json"]),
+        (["ybdctl", "convert", "x", "--platf"], ["--platform"]),
+        (["ybdctl", "convert", "x", "--fs", ""], ["ext4"]),
         (["ybdctl", "store", "show", ROOTFS[:-1]], [ROOTFS]),
     ]
     path = os.path.dirname(os.path.abspath(YBDCTL)) + ":" + os.environ["PATH"]

@@ -38,6 +38,7 @@ def oddities():
     one.file("long/" + "/".join("n" * 200 for _ in range(4)) + "/" + "f" * 255, b"deep")
     one.sym("slow", "s/" * 200 + "end").sym("dangling", "/nowhere/at/all")
     one.file("h\u00e9/\u4e16\u754c", b"utf-8").file("e\u0301", b"decomposed").file("bad\udcff", b"raw")
+    one.sym("h\u00e9/link", "\u4e16\u754c").hard("h\u00e9/hard", "h\u00e9/\u4e16\u754c")
     one.file("implicit/made/dirs/file", b"i", uid=5)
     one.sym("lib", "usr/lib").dir("usr/lib").file("lib/through", b"through a symlink")
     one.sym("abs", "/usr/share").file("abs/doc", b"absolute")
