@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "convert/output.h"
 #include "print.h"
+#include "store_write.h"
 #include "util.h"
 
 #define DEFAULT_SIZE	(16ull << 30)
@@ -256,8 +257,13 @@ static int with_store(struct run *r, struct ybd_error *err)
 	const struct apply_progress progress = { .fn = on_progress, .arg = r };
 	struct lvs_error e = { 0 };
 	unsigned int flags = (r->append ? LVW_APPEND : 0) | (r->force ? LVW_FORCE : 0);
-	int rc = lvw_open(r->store, flags, &r->c.w, &e), end;
+	int rc, end;
 
+	if (!r->append && store_in_use(r->store))
+		return ybd_error_set(err, -EBUSY,
+				     "%s: this host reads from it (--append: only add to it)",
+				     r->store);
+	rc = lvw_open(r->store, flags, &r->c.w, &e);
 	if (rc)
 		return ybd_error_set(err, rc, "%s: %s", r->store, e.text);
 	r->c.progress = &progress;

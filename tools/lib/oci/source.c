@@ -39,7 +39,8 @@ int oci_source_open(const char *path, struct oci_source **out, struct ybd_error 
 	s->dir = S_ISDIR(st.st_mode);
 	if (!s->dir) {
 		rc = tarindex_read(s->fd, &s->tar, err);
-		ybd_error_prefix(rc ? err : NULL, "%s", path);
+		if (rc)
+			ybd_error_prefix(err, "%s", path);
 	}
 	if (rc)
 		goto err_close;
