@@ -171,6 +171,15 @@ struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr)
 	return front;
 }
 
+/* A bio that has what is left of @bio, which ends after it. Process context; sleeps. */
+struct bio *ybd_io_clone(struct bio *bio)
+{
+	struct bio *clone = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &io_split_set);
+
+	bio_chain(clone, bio);
+	return clone;
+}
+
 /* The same, and the rest goes round again. */
 struct bio *ybd_io_split(struct ybd_device *dev, struct bio *bio, unsigned int nr)
 {

@@ -142,6 +142,24 @@ static void send_piece(struct pool_write *w, const struct ybd_piece *piece, int 
 	ybd_io_remap(dev, bio, ybd_upper_bdev(dev->upper), piece->phys, piece->sectors);
 }
 
+/*
+ * The front of a bio is going to be merged, and may have to wait for space: for
+ * those, that is, who have entered the upper. A bio leaves it when all that is
+ * chained to it has ended, so what is left must not have this front chained to it
+ * when it enters: it goes on as a bio of its own.
+ */
+static struct bio *cut_merge(struct pool_write *w, unsigned int sectors)
+{
+	struct bio *front = ybd_io_cut(w->dev, w->bio, sectors);
+	struct bio *rest = ybd_io_clone(w->bio);
+
+	ybd_hook(w->dev, rest, bio_sectors(rest), false, true);
+	submit_bio_noacct(rest);
+	/* It ends with the two. */
+	bio_endio(w->bio);
+	return front;
+}
+
 /* Less than a block. */
 static void merge_piece(struct pool_write *w, const struct ybd_piece *piece)
 {
@@ -153,7 +171,7 @@ static void merge_piece(struct pool_write *w, const struct ybd_piece *piece)
 	}
 	hook_all(w);
 	if (piece->sectors < bio_sectors(bio))
-		bio = ybd_io_split(w->dev, bio, piece->sectors);
+		bio = cut_merge(w, piece->sectors);
 	ybd_slow_merge(w->dev, bio, piece->lower_zero);
 }
 

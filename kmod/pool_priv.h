@@ -107,6 +107,7 @@ struct pool_place {
  * @cursor: where to look for the next one
  * @free_segments: bits in @free
  * @free_chunks: in metadata segments
+ * @coming_chunks: of a segment that is about to be one
  * @promised: chunks that uppers may still take, however full the pool is
  * @fill: segments that are not free
  * @spare_chunks: kept for what makes room: discards, destroying
@@ -143,6 +144,7 @@ struct ybd_pool {
 	u32			cursor;
 	u32			free_segments;
 	u32			free_chunks;
+	u32			coming_chunks;
 	u64			promised;
 	struct ybd_fill		fill;
 	u32			spare_chunks;

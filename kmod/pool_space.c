@@ -22,7 +22,7 @@ static u64 chunks_left(const struct ybd_pool *pool, u32 free_segments)
 		    pool->chunks.max - READ_ONCE(pool->chunks.nr) : 0;
 
 	/* The table has room for only so many. */
-	return pool->free_chunks +
+	return pool->free_chunks + pool->coming_chunks +
 	       min_t(u64, more, table - table % pool->chunks_per_segment);
 }
 
@@ -256,6 +256,16 @@ static void chunks_undeduct(struct ybd_pool *pool, enum pool_need need, u32 nr)
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
+/* @nr: of the segment that chunks_provide() has picked; negative afterwards */
+static void chunks_coming(struct ybd_pool *pool, int nr)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	pool->coming_chunks += nr;
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
 /* The same, with more metadata segments if the free chunks do not suffice. */
 static int chunks_provide(struct ybd_pool *pool, enum pool_need need, u32 nr)
 {
@@ -266,7 +276,10 @@ static int chunks_provide(struct ybd_pool *pool, enum pool_need need, u32 nr)
 		ret = segment_pick(pool, POOL_NEED_PROMISED, &segment);
 		if (ret)
 			return ret;
+		/* Nobody is to find the pool full meanwhile. */
+		chunks_coming(pool, pool->chunks_per_segment);
 		ret = ybd_pool_add_metadata(pool, segment);
+		chunks_coming(pool, -(int)pool->chunks_per_segment);
 		if (ret) {
 			segment_unpick(pool, segment);
 			return ret;

@@ -86,16 +86,6 @@ static int attach_chunk(struct attach *a, u64 block, struct chunk_list *list)
 	return ybd_chunk_list_add(list, chunk);
 }
 
-static bool chunk_is_in(const struct chunk_list *list, u32 chunk)
-{
-	u32 i;
-
-	for (i = 0; i < list->nr; i++)
-		if (list->chunk[i] == chunk)
-			return true;
-	return false;
-}
-
 /* Nothing is known of blocks yet. */
 static void forget(void *ctx, u64 phys, u64 nr)
 {
@@ -155,6 +145,9 @@ static int attach_record(struct attach *a, u64 block, const struct ybd_fmt_recor
 		if (run.kind == YBD_UMAP_DATA)
 			run.phys += run.nr;
 		left -= run.nr;
+		/* A damaged pool can make this last. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;
@@ -314,8 +307,7 @@ static int log_end(struct attach *a)
 		u64 start;
 
 		if (owner->owner != a->upper->place + 1 ||
-		    owner->generation != a->upper->generation ||
-		    chunk_is_in(&log->log_chunks, i) || chunk_is_in(&log->ckpt_chunks, i))
+		    owner->generation != a->upper->generation || test_bit(i, a->seen))
 			continue;
 		start = pool_chunk_start(pool, i);
 		ret = log_look(a, start, start + YBD_FMT_CHUNK_BLOCKS);
@@ -416,7 +408,7 @@ static void attach_give_chunks(struct attach *a)
 
 		if (owner->owner != a->upper->place + 1 ||
 		    owner->generation != a->upper->generation || i == log->layers_chunk ||
-		    chunk_is_in(&log->log_chunks, i) || chunk_is_in(&log->ckpt_chunks, i))
+		    test_bit(i, a->seen))
 			continue;
 		owner->owner = YBD_FMT_OWNER_NONE;
 		set_bit(i / YBD_FMT_OWNERS_PER_BLOCK, pool->chunks.dirty);

@@ -104,12 +104,19 @@ static int check_config(const struct ybd_pool *pool, const struct ybd_device_con
 /* Segments that are the upper's however much it has written. */
 static int take_reserve(struct ybd_upper *upper, u64 reserve, struct netlink_ext_ack *extack)
 {
-	u32 want = DIV_ROUND_UP_ULL(reserve >> YBD_BLOCK_SHIFT,
+	u64 want = DIV_ROUND_UP_ULL(reserve >> YBD_BLOCK_SHIFT,
 				    pool_segment_blocks(upper->pool));
 	struct upper_segment *segment;
 	u32 nr;
 	int ret;
 
+	/* Not all that there is, if that is not enough anyway. */
+	upper->keep_segments = min_t(u64, want, upper->pool->nr_segments);
+	if (want > upper->nr_segments &&
+	    want - upper->nr_segments > READ_ONCE(upper->pool->free_segments)) {
+		NL_SET_ERR_MSG(extack, "reserve: the pool has not so much left");
+		return -ENOSPC;
+	}
 	while (upper->nr_segments < want) {
 		segment = ybd_upper_segment_alloc(upper, GFP_KERNEL);
 		if (!segment)
@@ -127,7 +134,6 @@ static int take_reserve(struct ybd_upper *upper, u64 reserve, struct netlink_ext
 		}
 		ybd_upper_segment_add(upper, segment, nr);
 	}
-	upper->keep_segments = want;
 	return 0;
 }
 

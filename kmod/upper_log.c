@@ -375,11 +375,14 @@ static bool log_stall(struct upper_log *log)
 {
 	struct ybd_upper *upper = log->upper;
 	unsigned long flags;
+	bool stalled;
 
 	spin_lock_irqsave(&upper->lock, flags);
-	log->stalled = !log->next_chunk;
+	stalled = !log->next_chunk;
+	log->stalled = stalled;
 	spin_unlock_irqrestore(&upper->lock, flags);
-	if (!log->stalled)
+	/* From here on the keeper may have let the commit go on. */
+	if (!stalled)
 		return false;
 	queue_work(ybd_log_wq, &log->keeper);
 	return true;
@@ -459,13 +462,16 @@ static void commit_run(struct ybd_commit *commit)
 {
 	struct upper_log *log;
 	unsigned long flags;
+	bool none;
 
 	spin_lock_irqsave(&commit->lock, flags);
 	list_splice_init(&commit->waiting, &commit->flushing);
-	if (list_empty(&commit->flushing))
+	none = list_empty(&commit->flushing);
+	if (none)
 		commit->busy = false;
 	spin_unlock_irqrestore(&commit->lock, flags);
-	if (list_empty(&commit->flushing))
+	/* It may be somebody else's by now. */
+	if (none)
 		return;
 	list_for_each_entry(log, &commit->flushing, node)
 		log_gather(log);

@@ -13,6 +13,8 @@
 #define LOG_WRITE_MAX	YBD_FMT_CHUNK_BLOCKS
 /* So many records wait for a flush at most: then they are written anyway. */
 #define LOG_RECORDS_LONG	(16 * YBD_FMT_LOG_RECORDS)
+/* So many segments of gone blocks, likewise. */
+#define GONE_SEGMENTS		4
 /* Shorter ones need no checkpoint. */
 #define LOG_BLOCKS_LONG		256U
 /* Chunks that are promised beside those of the next checkpoint. */

@@ -282,10 +282,16 @@ static blk_status_t publish(struct ybd_upper *upper, const struct ybd_piece *pie
 	return change(upper, &run);
 }
 
-/* Records should not gather without end where nobody flushes. */
+/*
+ * Neither records nor blocks that others could use should gather without end where
+ * nobody flushes.
+ */
 static bool log_is_long(const struct ybd_upper *upper)
 {
-	return upper->log && !upper->log->busy && upper->log->nr_records > LOG_RECORDS_LONG;
+	return upper->log && !upper->log->busy &&
+	       (upper->log->nr_records > LOG_RECORDS_LONG ||
+		(!upper->reclaiming && upper->gone[upper->phase].nr >
+				       GONE_SEGMENTS * pool_segment_blocks(upper->pool)));
 }
 
 /**
@@ -332,7 +338,7 @@ bool ybd_upper_publish(struct ybd_upper *upper, const struct ybd_piece *piece,
 	enum ybd_umap_kind want = over_zero ? YBD_UMAP_ZERO : YBD_UMAP_NONE;
 	struct ybd_umap_run run;
 	unsigned long flags;
-	bool right;
+	bool right, commit;
 
 	spin_lock_irqsave(&upper->lock, flags);
 	upper->changes--;
@@ -342,7 +348,10 @@ bool ybd_upper_publish(struct ybd_upper *upper, const struct ybd_piece *piece,
 		*status = publish(upper, piece);
 	if (*status || !right)
 		ybd_upper_unalloc(upper, piece->phys / YBD_BLOCK_SECTORS, 1);
+	commit = log_is_long(upper);
 	spin_unlock_irqrestore(&upper->lock, flags);
+	if (unlikely(commit))
+		ybd_log_commit(upper, NULL, false);
 	return *status || right;
 }
 

@@ -613,6 +613,30 @@ void ybd_upper_space_init(struct ybd_upper *upper)
 	upper->full_at = -1;
 }
 
+static bool reclaim_is_queued(struct ybd_upper *upper)
+{
+	bool queued;
+
+	spin_lock_irq(&upper->lock);
+	queued = upper->reclaim_queued;
+	spin_unlock_irq(&upper->lock);
+	return queued;
+}
+
+/* Blocks that are gone are free, of both phases. */
+static void reclaim_all(struct ybd_upper *upper)
+{
+	struct upper_segment *segment, *next;
+	unsigned int phase;
+
+	spin_lock_irq(&upper->lock);
+	for (phase = 0; phase < 2; phase++)
+		list_for_each_entry_safe(segment, next, &upper->gone[phase].segments,
+					 gone_node[phase])
+			segment_reclaim(upper, segment, phase);
+	spin_unlock_irq(&upper->lock);
+}
+
 /**
  * ybd_upper_space_exit - give back what is not used, and free the rest
  * @upper: no I/O is under way, and no commit
@@ -623,16 +647,17 @@ void ybd_upper_space_exit(struct ybd_upper *upper)
 {
 	struct upper_segment *segment, *next;
 
-	bool queued;
-
 	cancel_work_sync(&upper->space_work);
 	cancel_work_sync(&upper->resend_work);
 	spin_lock_irq(&upper->lock);
 	upper->dying = true;
-	queued = upper->reclaim_queued;
 	spin_unlock_irq(&upper->lock);
-	if (queued)
+	/* One that was decided on before may be queued only now: hence again. */
+	while (reclaim_is_queued(upper))
 		srcu_barrier(&upper->pool->srcu);
+	/* All that was recorded is durable, and there is no I/O that is to drain. */
+	if (upper->stopped && !upper->failed && !upper->destroy)
+		reclaim_all(upper);
 	list_for_each_entry_safe(segment, next, &upper->segments, all_node) {
 		/* What a persistent one keeps stays its own on disk. */
 		if (upper->is_volatile ||
