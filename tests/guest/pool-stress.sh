@@ -448,6 +448,39 @@ many()
 	check "$big"
 }
 
+# Part of a block and the blocks behind it are written at once, when all that is
+# free is still to be made so: the part has to wait for that, and that must not
+# wait for the rest of the write.
+merge_waits()
+{
+	local n i pid
+
+	fresh "$small"
+	make merge "$small" --block-size 512
+	! dd if=/dev/zero of="$node" bs=64k seek=1 oflag=direct status=none 2>/tmp/dd ||
+		fail "the pool is not full"
+	for ((n = 0; n < 10 * scale; n++)); do
+		# the last blocks, too
+		dd if=/dev/zero of="$node" bs=4k seek=1 count=15 oflag=direct status=none \
+			2>/tmp/dd || :
+		dd if=/dev/zero of="$node" bs=4k seek=8192 count=16 oflag=direct status=none \
+			2>/tmp/dd || :
+		blkdiscard -o 0 -l 4k "$node"
+		blkdiscard -o 32M -l 64k "$node"
+		dd if=/dev/urandom of="$node" bs=4608 count=1 seek=3584 oflag=direct,seek_bytes \
+			conv=notrunc status=none &
+		pid=$!
+		for ((i = 0; i < 600; i++)); do
+			kill -0 $pid 2>/dev/null || break
+			sleep 0.1
+		done
+		[ $i -lt 600 ] || fail "a write hangs"
+		wait $pid || fail "a write fails"
+	done
+	ybdctl -q destroy merge
+	check "$small"
+}
+
 # 8 containers that fsync at once share flushes.
 group_commit()
 {
@@ -487,6 +520,7 @@ for c in "fio verify, persistent:fio_verify" "fio verify, volatile:fio_verify --
 	"full, trimmed and full again, persistent:full_and_trim" \
 	"full, trimmed and full again, volatile:full_and_trim --volatile" \
 	"a full pool harms nothing:full_harms_nothing" \
+	"part of a block waits for space:merge_waits" \
 	"the pool fails:pool_fails" \
 	"the pool comes and goes, for writes:pool_comes_and_goes 1 error_writes" \
 	"the pool comes and goes:pool_comes_and_goes 0" \
