@@ -19,7 +19,7 @@
 
 #define SECTORS		(BLOCK / UM_SECTOR)
 #define MOST		(65536 + 512)	/* bytes of a write */
-#define PART		4		/* of the allocations of a command */
+#define PART		1		/* of the allocations of a command */
 
 /**
  * struct victim - the upper that is written to

@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/ktap.sh"
 
 seed=$1
-ops=$((6000 * $2))
+ops=$((4000 * $2))
 [ "$YBD_KERNEL" != debug ] || ops=$((ops / 3))
 
 ids=/dev/disk/by-id
