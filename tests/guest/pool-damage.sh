@@ -39,7 +39,7 @@ restore()
 # content of the device, as a checksum
 content()
 {
-	dd if="$1" bs=64k count=48 iflag=direct status=none | sha256sum | cut -d' ' -f1
+	dd if="$1" bs=64k count=48 iflag=direct status=none | md5sum | cut -d' ' -f1
 }
 
 attach()
