@@ -50,7 +50,7 @@ model "an lvol of SPDK" --source "$ids/virtio-disk2" --lvol images/final \
 	--ram 100M --ops "$ops"
 model "few blocks, many threads" "${small[@]}" --narrow --devices 1 \
 	--threads 8 --map cluster --layers 1 --ops $((3 * ops))
-model "the bound of the upper is hit" "${small[@]}" --ram 2M --full \
+model "the bound of the upper is hit" "${small[@]}" --ram 1M --full \
 	--refill 100 --ops "$ops"
 
 # The same in pools. Each begins with an empty one, and leaves it clean.
@@ -71,7 +71,7 @@ if [ "$YBD_KERNEL" = debug ] && [ "$2" = 1 ]; then
 	pooled "pool, persistent: device of 512 byte blocks" "$p512" "${small[@]}" --ops "$ops"
 	pooled "pool, persistent: few blocks, many threads" "$p512" "${small[@]}" "${narrow[@]}"
 	pooled "pool, volatile: the quota is hit" "$p512" "${small[@]}" --volatile \
-		--ram 2M --full --refill 20 --ops "$ops"
+		--ram 1M --full --refill 20 --ops "$ops"
 	ktap_end
 	exit
 fi
@@ -90,6 +90,6 @@ for kind in persistent volatile; do
 	pooled "pool, $kind: few blocks, many threads" "$p512" "${small[@]}" "${opt[@]}" \
 		"${narrow[@]}"
 	pooled "pool, $kind: the quota is hit" "$p512" "${small[@]}" "${opt[@]}" \
-		--ram 2M --full --refill 100 --ops "$ops"
+		--ram 1M --full --refill 100 --ops "$ops"
 done
 ktap_end
