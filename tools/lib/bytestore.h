@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Something that holds bytes and can be written at any place: a sparse file, or an lvol of a store
- * that is being written. What was never written reads as zeros.
+ * Something that holds bytes and can be written at any place, such as an lvol of a store that is
+ * being written. What was never written reads as zeros.
  */
 #ifndef YBD_LIB_BYTESTORE_H
 #define YBD_LIB_BYTESTORE_H
@@ -40,18 +40,5 @@ struct bytestore {
 	u32 unit;
 	struct ybd_error err;
 };
-
-/**
- * struct bytestore_file - a store in a file
- * @b: the store
- * @fd: the caller's
- */
-struct bytestore_file {
-	struct bytestore b;
-	int fd;
-};
-
-/* @fd: open for reading and writing, @size bytes long, and sparse. */
-void bytestore_file_init(struct bytestore_file *f, int fd, u64 size, u32 unit);
 
 #endif

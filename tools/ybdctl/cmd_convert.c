@@ -23,8 +23,6 @@
  * @store: path of the store
  * @output: directory of the layout; NULL for none
  * @output_fd: .
- * @append: the store's device is in use as a source
- * @force: the store was not closed, but nobody has it open
  * @layer: number of the layer that is being made, from 0
  * @before: bytes of the layers before it
  * @total: bytes of all layers that are made
@@ -39,8 +37,6 @@ struct run {
 	const char *store;
 	const char *output;
 	int output_fd;
-	bool append;
-	bool force;
 	size_t layer;
 	u64 before;
 	u64 total;
@@ -256,14 +252,8 @@ static int with_store(struct run *r, struct ybd_error *err)
 {
 	const struct apply_progress progress = { .fn = on_progress, .arg = r };
 	struct lvs_error e = { 0 };
-	unsigned int flags = (r->append ? LVW_APPEND : 0) | (r->force ? LVW_FORCE : 0);
-	int rc, end;
+	int rc = store_open(r->store, &r->c.w, &e), end;
 
-	if (!r->append && store_in_use(r->store))
-		return ybd_error_set(err, -EBUSY,
-				     "%s: this host reads from it (--append: only add to it)",
-				     r->store);
-	rc = lvw_open(r->store, flags, &r->c.w, &e);
 	if (rc)
 		return ybd_error_set(err, rc, "%s: %s", r->store, e.text);
 	r->c.progress = &progress;
@@ -323,8 +313,7 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 		OPT_SIZE("size", &r.c.how.size, "Of the filesystem; 16G by default."),
 		OPT_STR("platform", "OS/ARCH", &platform, "Of several; this machine's by default."),
 		OPT_STR("output", "DIR", &r.output, "Write an OCI layout that names the lvols."),
-		OPT_FLAG("append", &r.append, "The store's device is in use as a source."),
-		OPT_FLAG("force", &r.force, "The store was not closed, but nobody has it open."),
+		OPT_MORE(store_write_opts),
 		OPT_END
 	};
 

@@ -70,21 +70,24 @@ bool store_in_use(const char *path)
 	return S_ISBLK(st.st_mode) ? device_in_use(st.st_rdev) : file_in_use(&st);
 }
 
-int store_open_write(const char *path, struct lvs_writer **w)
+int store_open(const char *path, struct lvs_writer **w, struct lvs_error *err)
 {
 	bool in_use = store_in_use(path);
-	struct lvs_error err;
-	unsigned int flags = 0;
-	int rc;
+	unsigned int flags = (in_use ? LVW_APPEND : 0) | (force ? LVW_FORCE : 0);
 
-	if (in_use && !append)
-		return cmd_fail(-EBUSY, "%s: this host reads from it (--append: only add to it)",
-				path);
-	if (in_use)
-		flags |= LVW_APPEND;
-	if (force)
-		flags |= LVW_FORCE;
-	rc = lvw_open(path, flags, w, &err);
+	if (!in_use || append)
+		return lvw_open(path, flags, w, err);
+	err->code = -EBUSY;
+	snprintf(err->text, sizeof(err->text),
+		 "this host reads from it (--append: only add to it)");
+	return -EBUSY;
+}
+
+int store_open_write(const char *path, struct lvs_writer **w)
+{
+	struct lvs_error err;
+	int rc = store_open(path, w, &err);
+
 	return rc ? cmd_fail(rc, "%s: %s", path, err.text) : 0;
 }
 

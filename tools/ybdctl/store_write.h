@@ -10,7 +10,17 @@
 extern const struct opt store_write_opts[];
 
 /**
- * store_open_write() - open a store as the options say, or say why not
+ * store_open() - open a store as the options say
+ * @path: device or file
+ * @w: the store
+ * @err: why not
+ *
+ * Return: 0; -EBUSY when this host reads from it and --append is not given; else as lvw_open().
+ */
+int store_open(const char *path, struct lvs_writer **w, struct lvs_error *err);
+
+/**
+ * store_open_write() - the same, and say why not
  * @path: device or file
  * @w: the store
  *

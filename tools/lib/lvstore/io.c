@@ -98,16 +98,18 @@ static int fd_read(struct lvs_io *io, u64 off, void *buf, size_t len)
 	return pread_full(io->fd, buf, len, len, off);
 }
 
+u64 lvs_file_next_data(int fd, u64 size, u64 off)
+{
+	off_t r = lseek(fd, (off_t)off, SEEK_DATA);
+
+	if (r < 0)
+		return errno == ENXIO ? size : off;
+	return (u64)r < size ? (u64)r : size;
+}
+
 static u64 fd_next_data(struct lvs_io *io, u64 off)
 {
-	off_t r;
-
-	if (!io->regular)
-		return off;
-	r = lseek(io->fd, (off_t)off, SEEK_DATA);
-	if (r < 0)
-		return errno == ENXIO ? io->size : off;
-	return (u64)r < io->size ? (u64)r : io->size;
+	return io->regular ? lvs_file_next_data(io->fd, io->size, off) : off;
 }
 
 static void fd_close(struct lvs_io *io)

@@ -73,6 +73,9 @@ int lvs_io_read(struct lvs_io *io, u64 off, void *buf, size_t len);
 /* The first offset from @off on that may hold non-zero bytes, or the size. */
 u64 lvs_io_next_data(struct lvs_io *io, u64 off);
 
+/* The same for a regular file of @size bytes. */
+u64 lvs_file_next_data(int fd, u64 size, u64 off);
+
 /* @len bytes aligned for O_DIRECT; free with free(3). */
 void *lvs_io_alloc(size_t len);
 

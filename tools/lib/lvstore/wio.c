@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "wio.h"
 
 #define ZERO_CHUNK	(256u * 1024)	/* written at a time where zeros have to be written */
@@ -95,14 +96,7 @@ static int fd_extend(struct wio *io, u64 size)
 
 static u64 fd_next_data(struct wio *io, u64 off)
 {
-	off_t r;
-
-	if (!io->regular)
-		return off;
-	r = lseek(io->fd, (off_t)off, SEEK_DATA);
-	if (r < 0)
-		return errno == ENXIO ? io->size : off;
-	return (u64)r < io->size ? (u64)r : io->size;
+	return io->regular ? lvs_file_next_data(io->fd, io->size, off) : off;
 }
 
 static void fd_close(struct wio *io)
