@@ -19,6 +19,7 @@
 
 #define SECTORS		(BLOCK / UM_SECTOR)
 #define MOST		(65536 + 512)	/* bytes of a write */
+#define MOST_READ	16384
 #define PART		1		/* of the allocations of a command */
 
 /**
@@ -415,12 +416,40 @@ static void test_pool_requests(void)
 	ktap_done("pool: requests to it fail");
 }
 
+/* An upper nobody has written to: all of it comes from the source. Says how many reads failed. */
+static unsigned int read_untouched(const u8 *content)
+{
+	struct upper_arg a = { .name = "new", .image = "base", .pool = pool_fd,
+			       .flags = YBD_UPPER_FLAGS_VOLATILE };
+	unsigned int failed = 0;
+	struct upper_info u;
+	char path[32];
+	int fd;
+
+	must(upper_create(&fault.n, &a, &u), "create");
+	snprintf(path, sizeof(path), "/dev/ybd%u", u.id);
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		die("%s: %m", path);
+	for (u64 at = 0; at < v.m.nr * UM_SECTOR && failed < 20 && !ktap.bad; at += MOST_READ) {
+		ssize_t got = pread(fd, v.buf, MOST_READ, at);
+
+		failed += got < 0;
+		ktap_check(got < 0 ? errno == EIO : got == MOST_READ &&
+			   !memcmp(v.buf, content + at, MOST_READ), "read at %" PRIu64, at);
+	}
+	close(fd);
+	must(device_detach_flags(&fault.n, "new", YBD_DETACH_FLAGS_DESTROY), "destroy");
+	return failed;
+}
+
 /* That harms nothing but what is to be read of it. */
-static void test_source_requests(const char *disk)
+static void test_source_requests(const char *disk, const u8 *content)
 {
 	fail_requests(disk, 20);
 	random_io("the source", fault.nr_ops);
-	ktap_check(fail_requests(disk, 0), "no request failed");
+	ktap_check(read_untouched(content), "no request failed");
+	fail_requests(disk, 0);
 	check_victim(false);
 	ktap_check(!do_plain(W_FIRST) && !do_plain(W_FLUSH), "it cannot be written: %m");
 	ktap_done("pool: requests to the source fail");
@@ -595,7 +624,7 @@ void test_pools(const char *disk, const char *lower, const u8 *content, u64 size
 		fault_what(what);
 	test_workers();
 	test_pool_requests();
-	test_source_requests(lower);
+	test_source_requests(lower, content);
 	detach_victim(false);
 	test_commands_io();
 	empty_pool();
