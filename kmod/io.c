@@ -176,6 +176,11 @@ struct bio *ybd_io_clone(struct bio *bio)
 {
 	struct bio *clone = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &io_split_set);
 
+	/* It has been throttled and counted as a part of that. */
+	if (bio_flagged(bio, BIO_BPS_THROTTLED))
+		bio_set_flag(clone, BIO_BPS_THROTTLED);
+	if (bio_flagged(bio, BIO_CGROUP_ACCT))
+		bio_set_flag(clone, BIO_CGROUP_ACCT);
 	bio_chain(clone, bio);
 	return clone;
 }

@@ -31,8 +31,9 @@ static DEFINE_PER_CPU(struct hook_stash, hook_stash);
 static struct kmem_cache *hook_cache;
 /*
  * Of bios as they came in: they may have to wait, for space or for a commit. And
- * of pieces of those, which wait for the device below and nothing else: whoever
- * has one of the former can wait for one of these.
+ * of pieces of those, which wait for the device below: whoever has one of the
+ * former can wait for one of these. (What is left behind a merge has one of these
+ * and may wait for space, which takes no hook to come.)
  */
 static mempool_t hook_pool;
 static mempool_t hook_piece_pool;
