@@ -500,6 +500,7 @@ void ybd_upper_free(struct ybd_upper *upper)
 {
 	struct ybd_pool *pool = upper->pool;
 
+	ybd_upper_space_stop(upper);
 	if (upper->log)
 		ybd_log_stop(upper->log);
 	ybd_upper_space_exit(upper);

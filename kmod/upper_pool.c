@@ -289,9 +289,7 @@ static blk_status_t publish(struct ybd_upper *upper, const struct ybd_piece *pie
 static bool log_is_long(const struct ybd_upper *upper)
 {
 	return upper->log && !upper->log->busy &&
-	       (upper->log->nr_records > LOG_RECORDS_LONG ||
-		(!upper->reclaiming && upper->gone[upper->phase].nr >
-				       GONE_SEGMENTS * pool_segment_blocks(upper->pool)));
+	       (upper->log->nr_records > LOG_RECORDS_LONG || ybd_upper_gone_is_much(upper));
 }
 
 /**

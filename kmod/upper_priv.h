@@ -98,7 +98,7 @@ struct upper_gone {
  * @phase: the one that gathers
  * @reclaiming: the other one is under way
  * @reclaim_queued: @reclaim_rcu is under way
- * @dying: no further one is to begin by itself
+ * @dying: neither a further one nor a commit is to begin by itself
  * @reclaim_rcu: for its grace period
  * @waiting: bios that wait for space
  * @waiting_work: the same of struct ybd_waiter
@@ -161,6 +161,7 @@ static inline u64 upper_nr_counted(const struct ybd_upper *upper)
 /* ---- upper_space.c: blocks and segments ---- */
 
 void ybd_upper_space_init(struct ybd_upper *upper);
+void ybd_upper_space_stop(struct ybd_upper *upper);
 void ybd_upper_space_exit(struct ybd_upper *upper);
 struct upper_segment *ybd_upper_segment_alloc(const struct ybd_upper *upper, gfp_t gfp);
 void ybd_upper_segment_add(struct ybd_upper *upper, struct upper_segment *segment, u32 nr);
@@ -170,6 +171,7 @@ void ybd_upper_gone(void *upper, u64 block, u64 nr);
 bool ybd_upper_use(struct ybd_upper *upper, u64 block, u64 nr);
 bool ybd_upper_space_may_come(const struct ybd_upper *upper);
 void ybd_upper_resend(struct ybd_upper *upper, struct bio *bio);
+bool ybd_upper_gone_is_much(const struct ybd_upper *upper);
 bool ybd_upper_gone_close(struct ybd_upper *upper);
 void ybd_upper_gone_durable(struct ybd_upper *upper);
 void ybd_upper_reclaim(struct ybd_upper *upper);

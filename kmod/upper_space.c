@@ -321,39 +321,51 @@ static void segment_reclaim(struct ybd_upper *upper, struct upper_segment *segme
 	segment_free_blocks(upper, segment, nr);
 }
 
+/* Those of all segments. Not too long with interrupts off. */
+static void reclaim_phase(struct ybd_upper *upper, unsigned int phase)
+{
+	struct upper_segment *segment;
+	unsigned long flags;
+
+	do {
+		spin_lock_irqsave(&upper->lock, flags);
+		segment = list_first_entry_or_null(&upper->gone[phase].segments,
+						   struct upper_segment, gone_node[phase]);
+		if (segment)
+			segment_reclaim(upper, segment, phase);
+		spin_unlock_irqrestore(&upper->lock, flags);
+	} while (segment);
+}
+
 static void reclaim_begin(struct ybd_upper *upper);
 
 /* A grace period has passed since these blocks were gone. */
 static void reclaim_end(struct rcu_head *rcu)
 {
 	struct ybd_upper *upper = container_of(rcu, struct ybd_upper, reclaim_rcu);
-	struct upper_segment *segment;
-	struct upper_gone *gone;
-	unsigned int phase;
 	unsigned long flags;
 	bool again;
 
+	/* It stays so until it is said that no reclaim is under way. */
+	reclaim_phase(upper, !upper->phase);
 	spin_lock_irqsave(&upper->lock, flags);
-	phase = !upper->phase;
-	gone = &upper->gone[phase];
-	while (!list_empty(&gone->segments)) {
-		segment = list_first_entry(&gone->segments, struct upper_segment,
-					   gone_node[phase]);
-		segment_reclaim(upper, segment, phase);
-		/* Not too long with interrupts off. */
-		spin_unlock_irqrestore(&upper->lock, flags);
-		spin_lock_irqsave(&upper->lock, flags);
-	}
 	upper->reclaiming = false;
 	upper->reclaim_queued = false;
 	again = upper->is_volatile && !upper->dying && ybd_upper_gone_close(upper);
 	upper->reclaim_queued = again;
-	if (has_waiters(upper))
+	if (has_waiters(upper) || (!upper->dying && ybd_upper_gone_is_much(upper)))
 		queue_work(ybd_log_wq, &upper->space_work);
 	spin_unlock_irqrestore(&upper->lock, flags);
 	/* Not to be touched any more otherwise. */
 	if (again)
 		reclaim_begin(upper);
+}
+
+/* Is so much gone that it is worth a commit, for others to use? Not while one is due. */
+bool ybd_upper_gone_is_much(const struct ybd_upper *upper)
+{
+	return upper->log && !upper->reclaiming &&
+	       upper->gone[upper->phase].nr > GONE_SEGMENTS * pool_segment_blocks(upper->pool);
 }
 
 /**
@@ -537,7 +549,7 @@ static void space_work(struct work_struct *work)
 	blk_status_t status = BLK_STS_OK;
 	unsigned long flags;
 	LIST_HEAD(works);
-	bool later;
+	bool later, much;
 
 	if (ret && ret != -ENOSPC)
 		status = errno_to_blk_status(ret);
@@ -546,6 +558,7 @@ static void space_work(struct work_struct *work)
 	spin_lock_irqsave(&upper->lock, flags);
 	later = !status && !has_free(upper) && ybd_upper_space_may_come(upper) &&
 		has_waiters(upper);
+	much = !upper->dying && ybd_upper_gone_is_much(upper);
 	if (!later) {
 		bios = upper->waiting;
 		bio_list_init(&upper->waiting);
@@ -560,7 +573,7 @@ static void space_work(struct work_struct *work)
 	else
 		queue_work(ybd_wq, &upper->resend_work);
 	wake_works(&works, status);
-	if (!later)
+	if (!later && !much)
 		return;
 	/* What is gone becomes free with the next commit, or at once. */
 	if (upper->is_volatile)
@@ -623,23 +636,24 @@ static bool reclaim_is_queued(struct ybd_upper *upper)
 	return queued;
 }
 
-/* Blocks that are gone are free, of both phases. */
-static void reclaim_all(struct ybd_upper *upper)
+/**
+ * ybd_upper_space_stop - no commit comes from here any more
+ * @upper: no I/O is under way
+ *
+ * May sleep.
+ */
+void ybd_upper_space_stop(struct ybd_upper *upper)
 {
-	struct upper_segment *segment, *next;
-	unsigned int phase;
-
 	spin_lock_irq(&upper->lock);
-	for (phase = 0; phase < 2; phase++)
-		list_for_each_entry_safe(segment, next, &upper->gone[phase].segments,
-					 gone_node[phase])
-			segment_reclaim(upper, segment, phase);
+	upper->dying = true;
 	spin_unlock_irq(&upper->lock);
+	cancel_work_sync(&upper->space_work);
+	cancel_work_sync(&upper->resend_work);
 }
 
 /**
  * ybd_upper_space_exit - give back what is not used, and free the rest
- * @upper: no I/O is under way, and no commit
+ * @upper: no I/O is under way, and no commit; after ybd_upper_space_stop()
  *
  * May sleep.
  */
@@ -647,17 +661,14 @@ void ybd_upper_space_exit(struct ybd_upper *upper)
 {
 	struct upper_segment *segment, *next;
 
-	cancel_work_sync(&upper->space_work);
-	cancel_work_sync(&upper->resend_work);
-	spin_lock_irq(&upper->lock);
-	upper->dying = true;
-	spin_unlock_irq(&upper->lock);
 	/* One that was decided on before may be queued only now: hence again. */
 	while (reclaim_is_queued(upper))
 		srcu_barrier(&upper->pool->srcu);
 	/* All that was recorded is durable, and there is no I/O that is to drain. */
-	if (upper->stopped && !upper->failed && !upper->destroy)
-		reclaim_all(upper);
+	if (upper->stopped && !upper->failed && !upper->destroy) {
+		reclaim_phase(upper, 0);
+		reclaim_phase(upper, 1);
+	}
 	list_for_each_entry_safe(segment, next, &upper->segments, all_node) {
 		/* What a persistent one keeps stays its own on disk. */
 		if (upper->is_volatile ||

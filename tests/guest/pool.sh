@@ -504,6 +504,25 @@ full_pool()
 }
 in_pools "a pool that is full" full_pool
 
+# gains PATH BYTES: so much more is free in that pool than $free
+gains()
+{
+	[ "$(ybdctl pool show "$1" --json | jq .kernel.free)" -ge $((free + $2)) ]
+}
+
+given_back()
+{
+	local a free
+
+	a=$(ybdctl create g1 --image images/final --pool small)
+	fill "$a" 40
+	free=$(ybdctl pool show "$SMALL" --json | jq .kernel.free)
+	blkdiscard -l 40M "$a"
+	# nobody flushes
+	soon gains "$SMALL" $((36 << 20))
+}
+in_pools "what is discarded can be used by others, without a flush" given_back
+
 # await TEXT: until the monitor has said so
 await()
 {
