@@ -230,6 +230,7 @@ static struct ybd_pool *pool_alloc(void)
 		goto err_srcu;
 	spin_lock_init(&pool->lock);
 	mutex_init(&pool->meta_lock);
+	pool->next_metadata = NO_SEGMENT;
 	ybd_fill_init(&pool->fill, pool_tell_level);
 	xa_init(&pool->places);
 	return pool;

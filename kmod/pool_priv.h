@@ -33,6 +33,8 @@
 /* Neither copy of its table block is valid: given to nobody. */
 #define POOL_OWNER_LOST		0xfffffffdU
 
+#define NO_SEGMENT		U32_MAX
+
 /**
  * struct pool_owner - an entry of a table
  * @owner: as in struct ybd_fmt_owner, or POOL_OWNER_*
@@ -118,6 +120,7 @@ struct pool_place {
  * @segments: segment table
  * @chunks: chunk table; what is in memory is in metadata segments
  * @metadata: segment of each ordinal, @chunks.nr / @chunks_per_segment of them
+ * @next_metadata: segment that is to be the next of them, or NO_SEGMENT
  * @places: number -> struct pool_place
  * @next_place: where to look for a free place
  */
@@ -156,6 +159,7 @@ struct ybd_pool {
 	struct pool_table	segments;
 	struct pool_table	chunks;
 	u32			*metadata;
+	u32			next_metadata;
 	struct xarray		places;
 	u32			next_place;
 };

@@ -21,9 +21,9 @@ static u64 chunks_left(const struct ybd_pool *pool, u32 free_segments)
 	u32 table = READ_ONCE(pool->chunks.nr) < pool->chunks.max ?
 		    pool->chunks.max - READ_ONCE(pool->chunks.nr) : 0;
 
-	/* The table has room for only so many. */
-	return pool->free_chunks + pool->coming_chunks +
-	       min_t(u64, more, table - table % pool->chunks_per_segment);
+	/* The table has room for only so many, those that are coming among them. */
+	return pool->free_chunks + min_t(u64, more + pool->coming_chunks,
+					 table - table % pool->chunks_per_segment);
 }
 
 /* What is left to others. */
@@ -111,6 +111,9 @@ static int segment_pick(struct ybd_pool *pool, enum pool_need need, u32 *segment
 		goto out;
 	__clear_bit(bit, pool->free);
 	pool->free_segments--;
+	/* What becomes metadata is worth the same all the time. */
+	if (need != POOL_NEED_DATA)
+		pool->coming_chunks += pool->chunks_per_segment;
 	pool->cursor = bit + 1;
 	update_fill(pool);
 	*segment = bit;
@@ -120,6 +123,7 @@ out:
 	return ret;
 }
 
+/* The opposite, for data. */
 static void segment_unpick(struct ybd_pool *pool, u32 segment)
 {
 	unsigned long flags;
@@ -256,34 +260,34 @@ static void chunks_undeduct(struct ybd_pool *pool, enum pool_need need, u32 nr)
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
-/* @nr: of the segment that chunks_provide() has picked; negative afterwards */
-static void chunks_coming(struct ybd_pool *pool, int nr)
+/*
+ * One metadata segment more. If that fails, it is the next one all the same: two
+ * segments on disk that say they are the same one make a pool that is refused.
+ */
+static int metadata_grow(struct ybd_pool *pool)
 {
-	unsigned long flags;
+	int ret;
 
-	spin_lock_irqsave(&pool->lock, flags);
-	pool->coming_chunks += nr;
-	spin_unlock_irqrestore(&pool->lock, flags);
+	if (pool->next_metadata == NO_SEGMENT) {
+		ret = segment_pick(pool, POOL_NEED_PROMISED, &pool->next_metadata);
+		if (ret)
+			return ret;
+	}
+	ret = ybd_pool_add_metadata(pool, pool->next_metadata);
+	if (!ret)
+		pool->next_metadata = NO_SEGMENT;
+	return ret;
 }
 
 /* The same, with more metadata segments if the free chunks do not suffice. */
 static int chunks_provide(struct ybd_pool *pool, enum pool_need need, u32 nr)
 {
-	u32 segment;
 	int ret;
 
 	while ((ret = chunks_deduct(pool, need, nr)) == -EAGAIN) {
-		ret = segment_pick(pool, POOL_NEED_PROMISED, &segment);
+		ret = metadata_grow(pool);
 		if (ret)
 			return ret;
-		/* Nobody is to find the pool full meanwhile. */
-		chunks_coming(pool, pool->chunks_per_segment);
-		ret = ybd_pool_add_metadata(pool, segment);
-		chunks_coming(pool, -(int)pool->chunks_per_segment);
-		if (ret) {
-			segment_unpick(pool, segment);
-			return ret;
-		}
 	}
 	return ret;
 }

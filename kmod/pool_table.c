@@ -9,6 +9,7 @@
 #include "pool_priv.h"
 
 #define PER_BLOCK	YBD_FMT_OWNERS_PER_BLOCK
+#define NO_COPY		2	/* as the better one of a block */
 
 static int table_alloc(struct pool_table *table, u32 room)
 {
@@ -61,6 +62,7 @@ static void take_block(struct ybd_pool *pool, struct pool_table *table, u32 i,
 		pr_err("pool %pUb: blocks %llu and %llu: no copy of the table of %ss %u to %u is valid: they are not used\n",
 		       &pool->uuid, table->first[0] + i, table->first[1] + i,
 		       table == &pool->segments ? "segment" : "chunk", first, first + nr - 1);
+		table->better[i] = NO_COPY;
 		for (k = 0; k < nr; k++)
 			table->entry[first + k].owner = POOL_OWNER_LOST;
 		return;
@@ -95,7 +97,7 @@ static void read_blocks(struct ybd_pool *pool, struct pool_table *table, u32 i, 
 /* Entries [@table->nr, @nr) from disk. */
 static int table_read(struct ybd_pool *pool, struct pool_table *table, u32 nr)
 {
-	u32 i = table->nr / PER_BLOCK, end = DIV_ROUND_UP(nr, PER_BLOCK), n;
+	u32 i = table->nr / PER_BLOCK, end = DIV_ROUND_UP(nr, PER_BLOCK), n, k;
 	const unsigned int bytes = YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE;
 	void *a = kvmalloc(bytes, GFP_KERNEL), *b = kvmalloc(bytes, GFP_KERNEL);
 	int ret = -ENOMEM;
@@ -103,9 +105,13 @@ static int table_read(struct ybd_pool *pool, struct pool_table *table, u32 nr)
 	if (!a || !b)
 		goto out;
 	ret = 0;
-	/* A block of which a part is in memory already is known. */
-	if (table->nr % PER_BLOCK)
+	/* A block of which a part is in memory already is known, or lost as a whole. */
+	if (table->nr % PER_BLOCK) {
+		for (k = table->nr; k < min(nr, (i + 1) * PER_BLOCK); k++)
+			if (table->better[i] == NO_COPY)
+				table->entry[k].owner = POOL_OWNER_LOST;
 		i++;
+	}
 	table->nr = nr;
 	for (; i < end; i += n) {
 		n = min_t(u32, end - i, YBD_FMT_CHUNK_BLOCKS);
@@ -201,6 +207,9 @@ int ybd_pool_table_write(struct ybd_pool *pool, struct pool_table *table, u32 en
 	int ret = 0;
 
 	lockdep_assert_held(&pool->meta_lock);
+	/* Nothing in it is given to anybody, so there is nothing to write. */
+	if (WARN_ON_ONCE(better == NO_COPY))
+		return -EUCLEAN;
 	b = (void *)get_zeroed_page(GFP_NOIO);
 	if (!b)
 		return -ENOMEM;
@@ -229,6 +238,8 @@ int ybd_pool_table_write(struct ybd_pool *pool, struct pool_table *table, u32 en
 	 * go on from a number that neither has.
 	 */
 	table->seq[i] += ret ? 2 : 1;
+	if (ret)
+		set_bit(i, table->dirty);
 	free_page((unsigned long)b);
 	return ret;
 }
@@ -278,9 +289,10 @@ static int chunks_grow(struct ybd_pool *pool, u32 nr)
 /**
  * ybd_pool_add_metadata - give a segment to the metadata
  * @pool: the pool; the caller holds meta_lock
- * @segment: a free one, already taken from others
+ * @segment: a free one, taken from others; it counts as coming until then
  *
- * May sleep. Return: 0 or a negative errno.
+ * May sleep. Return: 0 or a negative errno: then the disk may say already that it is
+ * metadata, and the next one must be the same.
  */
 int ybd_pool_add_metadata(struct ybd_pool *pool, u32 segment)
 {
@@ -309,6 +321,7 @@ int ybd_pool_add_metadata(struct ybd_pool *pool, u32 segment)
 		if (pool->chunks.entry[i].owner != POOL_OWNER_LOST)
 			pool->chunks.entry[i] = (struct pool_owner){};
 	spin_lock_irqsave(&pool->lock, flags);
+	pool->coming_chunks -= pool->chunks_per_segment;
 	for (i = old; i < nr; i++)
 		if (pool->chunks.entry[i].owner == YBD_FMT_OWNER_NONE)
 			pool->free_chunks++;
