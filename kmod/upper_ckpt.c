@@ -84,10 +84,16 @@ static u64 chunk_block(struct ybd_pool *pool, u32 chunk)
 
 /* ---- room ---- */
 
-/* Chunks for a checkpoint of so many runs. */
-static u32 ckpt_chunks(u64 runs)
+/*
+ * Chunks for a checkpoint after so many changes more, each of which can split a run
+ * in three. A run of data takes a record for each YBD_FMT_MAP_MAX blocks.
+ */
+static u32 ckpt_chunks(const struct ybd_upper *upper, u64 changes)
 {
-	return DIV_ROUND_UP_ULL(runs, YBD_FMT_CKPT_RECORDS * YBD_FMT_CHUNK_BLOCKS);
+	u64 records = upper->map.nr_runs + 2 * changes + upper->nr_used / YBD_FMT_MAP_MAX;
+
+	lockdep_assert_held(&upper->lock);
+	return DIV_ROUND_UP_ULL(records, YBD_FMT_CKPT_RECORDS * YBD_FMT_CHUNK_BLOCKS);
 }
 
 /**
@@ -95,12 +101,12 @@ static u32 ckpt_chunks(u64 runs)
  * @upper: a persistent upper; the caller holds its lock
  * @need: how urgent it is
  *
- * A change can split a run in three. Return: false if the pool is full.
+ * Return: false if the pool is full.
  */
 bool ybd_log_room(struct ybd_upper *upper, enum pool_need need)
 {
 	struct upper_log *log = upper->log;
-	u32 next = ckpt_chunks(upper->map.nr_runs + 2 * (upper->changes + 1ULL));
+	u32 next = ckpt_chunks(upper, upper->changes + 1ULL);
 	u32 want = next + LOG_CHUNKS_ASIDE;
 	u32 have = log->promised + log->ckpt_took;
 
@@ -155,7 +161,7 @@ static int take_log_chunk(struct upper_log *log, u32 *chunk)
 	if (ret != -ENOSPC)
 		return ret;
 	spin_lock_irqsave(&upper->lock, flags);
-	aside = log->promised > ckpt_chunks(upper->map.nr_runs + 2ULL * upper->changes);
+	aside = log->promised > ckpt_chunks(upper, upper->changes);
 	spin_unlock_irqrestore(&upper->lock, flags);
 	return aside ? take_promised(log, 1, chunk) : -ENOSPC;
 }
@@ -460,7 +466,7 @@ static int make_checkpoint(struct upper_log *log)
 	spin_lock_irqsave(&upper->lock, flags);
 	ckpt.from = log->at;
 	/* It may be empty now and not later. */
-	nr = max(ckpt_chunks(upper->map.nr_runs), 1U);
+	nr = max(ckpt_chunks(upper, 0), 1U);
 	spin_unlock_irqrestore(&upper->lock, flags);
 	ckpt.buf = kvmalloc(YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE, GFP_NOIO);
 	chunk = kvmalloc_array(nr, sizeof(*chunk), GFP_NOIO);
