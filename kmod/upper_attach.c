@@ -2,7 +2,8 @@
 /*
  * Reading a persistent upper: its checkpoint, then its log, up to where a power
  * cut may have ended it (Documentation/pool-format.rst, sections 6 and 7).
- * Nothing is written.
+ * Nothing is written. It can take long, and others write meanwhile: meta_lock is
+ * held for a look at the tables alone. What they say is the upper's stays so.
  */
 #include <linux/bitmap.h>
 #include <linux/netlink.h>
@@ -20,6 +21,7 @@
  * @buf: blocks of one chunk
  * @buf_at: first block in @buf, or 0
  * @epoch: of the last block of the log
+ * @nr_chunks: there were when it began; those that come later are others'
  * @seen: bit per chunk: it is used
  */
 struct attach {
@@ -30,6 +32,7 @@ struct attach {
 	void			*buf;
 	u64			buf_at;
 	u64			epoch;
+	u32			nr_chunks;
 	unsigned long		*seen;
 };
 
@@ -60,19 +63,30 @@ static const void *attach_block(struct attach *a, u64 block)
 	return a->buf + (block - start) * YBD_FMT_BLOCK_SIZE;
 }
 
+static bool is_own(const struct attach *a, const struct pool_owner *owner)
+{
+	lockdep_assert_held(&a->upper->pool->meta_lock);
+	return owner->owner == a->upper->place + 1 &&
+	       owner->generation == a->upper->generation;
+}
+
 /* Is the chunk that has a block the upper's? It goes to @list, once. */
 static int attach_chunk(struct attach *a, u64 block, struct chunk_list *list)
 {
 	struct ybd_pool *pool = a->upper->pool;
-	u32 chunk = ybd_chunk_of(pool, block);
-	const struct pool_owner *owner;
+	bool own = false;
+	u32 chunk;
 
-	if (chunk >= pool->chunks.nr) {
+	pool_lock_meta(pool);
+	chunk = ybd_chunk_of(pool, block);
+	if (chunk < a->nr_chunks)
+		own = is_own(a, &pool->chunks.entry[chunk]);
+	pool_unlock_meta(pool);
+	if (chunk >= a->nr_chunks) {
 		refuse(a, block, "expected metadata of the upper, but the segment has none");
 		return -EUCLEAN;
 	}
-	owner = &pool->chunks.entry[chunk];
-	if (owner->owner != a->upper->place + 1 || owner->generation != a->upper->generation) {
+	if (!own) {
 		refuse(a, block, "expected metadata of the upper, but chunk %u is not its own",
 		       chunk);
 		return -EUCLEAN;
@@ -285,12 +299,25 @@ static int log_look(struct attach *a, u64 from, u64 to)
 	return 0;
 }
 
+/* The first chunk from @i on that is the upper's and was not seen; @nr_chunks: none. */
+static u32 next_unseen(const struct attach *a, u32 i, u64 *start)
+{
+	struct ybd_pool *pool = a->upper->pool;
+
+	pool_lock_meta(pool);
+	while (i < a->nr_chunks && (!is_own(a, &pool->chunks.entry[i]) || test_bit(i, a->seen)))
+		i++;
+	if (i < a->nr_chunks)
+		*start = pool_chunk_start(pool, i);
+	pool_unlock_meta(pool);
+	return i;
+}
+
 /* The block that comes next does not fit: may the log end there? */
 static int log_end(struct attach *a)
 {
-	struct ybd_pool *pool = a->upper->pool;
 	struct upper_log *log = a->log;
-	u64 block = log->at.block;
+	u64 block = log->at.block, start;
 	u32 i;
 	int ret;
 
@@ -302,16 +329,8 @@ static int log_end(struct attach *a)
 	ret = log_look(a, block + 1, round_down(block, (u64)YBD_FMT_CHUNK_BLOCKS) +
 		       YBD_FMT_CHUNK_BLOCKS);
 	/* The last block of a chunk alone says where the log goes on. */
-	for (i = 0; i < pool->chunks.nr && !ret; i++) {
-		const struct pool_owner *owner = &pool->chunks.entry[i];
-		u64 start;
-
-		if (owner->owner != a->upper->place + 1 ||
-		    owner->generation != a->upper->generation || test_bit(i, a->seen))
-			continue;
-		start = pool_chunk_start(pool, i);
+	for (i = 0; !ret && (i = next_unseen(a, i, &start)) < a->nr_chunks; i++)
 		ret = log_look(a, start, start + YBD_FMT_CHUNK_BLOCKS);
-	}
 	return ret;
 }
 
@@ -356,43 +375,60 @@ static int attach_segments(struct attach *a)
 {
 	struct ybd_pool *pool = a->upper->pool;
 	struct upper_segment *segment;
+	int ret = 0;
 	u32 i;
 
+	pool_lock_meta(pool);
 	for (i = 0; i < pool->nr_segments; i++) {
-		const struct pool_owner *owner = &pool->segments.entry[i];
-
-		if (owner->owner != a->upper->place + 1 ||
-		    owner->generation != a->upper->generation)
+		if (!is_own(a, &pool->segments.entry[i]))
 			continue;
 		segment = ybd_upper_segment_alloc(a->upper, GFP_KERNEL);
-		if (!segment)
-			return -ENOMEM;
+		if (!segment) {
+			ret = -ENOMEM;
+			break;
+		}
 		ybd_upper_segment_add(a->upper, segment, i);
 	}
-	return 0;
+	pool_unlock_meta(pool);
+	return ret;
 }
 
-/* What the map has is used, and nothing twice. */
-static int attach_blocks(struct attach *a)
+/* The next runs of the map from @pos on. Return: 1 if there are more, 0, or -EUCLEAN. */
+static int attach_some_blocks(struct attach *a, u64 *pos)
 {
 	struct ybd_umap_run run;
-	u64 pos = 0;
+	unsigned int i;
 	bool found;
 
-	for (;;) {
+	for (i = 0; i < 512; i++) {
 		rcu_read_lock();
-		found = ybd_umap_next(&a->upper->map, pos, &run);
+		found = ybd_umap_next(&a->upper->map, *pos, &run);
 		rcu_read_unlock();
 		if (!found)
 			return 0;
-		pos = run.start + run.nr;
+		*pos = run.start + run.nr;
 		if (run.kind == YBD_UMAP_DATA &&
 		    !ybd_upper_use(a->upper, run.phys, run.nr)) {
 			refuse(a, run.phys, "it is mapped by the upper, but not its own, or mapped twice");
 			return -EUCLEAN;
 		}
-		cond_resched();
 	}
+	return 1;
+}
+
+/* What the map has is used, and nothing twice. */
+static int attach_blocks(struct attach *a)
+{
+	u64 pos = 0;
+	int ret;
+
+	do {
+		pool_lock_meta(a->upper->pool);
+		ret = attach_some_blocks(a, &pos);
+		pool_unlock_meta(a->upper->pool);
+		cond_resched();
+	} while (ret > 0);
+	return ret;
 }
 
 /* Chunks that nothing refers to, as a power cut leaves them, are free. */
@@ -403,12 +439,11 @@ static void attach_give_chunks(struct attach *a)
 	unsigned long flags;
 	u32 i, nr = 0;
 
-	for (i = 0; i < pool->chunks.nr; i++) {
+	pool_lock_meta(pool);
+	for (i = 0; i < a->nr_chunks; i++) {
 		struct pool_owner *owner = &pool->chunks.entry[i];
 
-		if (owner->owner != a->upper->place + 1 ||
-		    owner->generation != a->upper->generation || i == log->layers_chunk ||
-		    test_bit(i, a->seen))
+		if (!is_own(a, owner) || i == log->layers_chunk || test_bit(i, a->seen))
 			continue;
 		owner->owner = YBD_FMT_OWNER_NONE;
 		set_bit(i / YBD_FMT_OWNERS_PER_BLOCK, pool->chunks.dirty);
@@ -417,14 +452,35 @@ static void attach_give_chunks(struct attach *a)
 	spin_lock_irqsave(&pool->lock, flags);
 	pool->free_chunks += nr;
 	spin_unlock_irqrestore(&pool->lock, flags);
+	pool_unlock_meta(pool);
 	if (nr)
 		atomic64_inc(&pool->given);
 }
 
+/* Which chunks are there, and which one has the list of layers? */
+static int attach_begin(struct attach *a)
+{
+	struct ybd_pool *pool = a->upper->pool;
+
+	a->buf = kvmalloc(YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE, GFP_KERNEL);
+	if (!a->buf)
+		return -ENOMEM;
+	pool_lock_meta(pool);
+	a->nr_chunks = pool->chunks.nr;
+	a->log->layers_chunk = ybd_chunk_of(pool, le64_to_cpu(a->log->header->layers));
+	pool_unlock_meta(pool);
+	a->seen = kvcalloc(BITS_TO_LONGS(a->nr_chunks), sizeof(long), GFP_KERNEL);
+	if (!a->seen)
+		return -ENOMEM;
+	if (a->log->layers_chunk < a->nr_chunks)
+		__set_bit(a->log->layers_chunk, a->seen);
+	return 0;
+}
+
 /**
  * ybd_log_read - read an upper
- * @upper: with its log allocated and the header in it; the caller holds
- *	meta_lock of the pool, and nobody else knows the upper
+ * @upper: with its log allocated and the header in it; its place is claimed, and
+ *	nobody else knows it
  * @extack: told why when refused; the log of the kernel has block and reason
  *
  * May sleep. Return: 0, -EUCLEAN for damage, or another negative errno.
@@ -440,15 +496,9 @@ int ybd_log_read(struct ybd_upper *upper, struct netlink_ext_ack *extack)
 	};
 	int ret;
 
-	lockdep_assert_held(&upper->pool->meta_lock);
-	a.buf = kvmalloc(YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE, GFP_KERNEL);
-	a.seen = kvcalloc(BITS_TO_LONGS(upper->pool->chunks.nr), sizeof(long), GFP_KERNEL);
-	ret = -ENOMEM;
-	if (!a.buf || !a.seen)
+	ret = attach_begin(&a);
+	if (ret)
 		goto out;
-	log->layers_chunk = ybd_chunk_of(upper->pool, le64_to_cpu(log->header->layers));
-	if (log->layers_chunk < upper->pool->chunks.nr)
-		__set_bit(log->layers_chunk, a.seen);
 	ret = attach_ckpt(&a) ?: attach_log(&a) ?: attach_segments(&a) ?: attach_blocks(&a);
 	if (!ret) {
 		attach_give_chunks(&a);

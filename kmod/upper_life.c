@@ -368,8 +368,9 @@ static int attach(struct ybd_upper *upper, const uuid_t *uuid,
 	if (!ret)
 		config_from_header(upper, config);
 	ret = ret ?: check_identity(upper->log->header, config->image, extack) ?:
-	      check_config(pool, config, extack) ?: ybd_log_read(upper, extack);
+	      check_config(pool, config, extack);
 	pool_unlock_meta(pool);
+	ret = ret ?: ybd_log_read(upper, extack);
 	if (ret)
 		return ret;
 	upper->flags = config->upper_flags;

@@ -398,6 +398,47 @@ pool_has_bad_blocks()
 	dmsetup remove bad
 }
 
+# slow_at BLOCK: the small pool, with reads of the MiB there that take a second each
+slow_at()
+{
+	local from=$(($1 * 8)) end=$(($1 * 8 + 2048))
+
+	echo "0 $from linear $small 0"
+	echo "$from 2048 delay $small $from 1000 $small $from 0"
+	echo "$end $(($(blockdev --getsz "$small") - end)) linear $small $end"
+}
+
+# An upper is attached whose log takes long to read: the others get segments and
+# room for their logs all the same.
+attach_is_slow()
+{
+	local bad other pid at
+
+	modprobe dm-delay || return 77
+	bad_make
+	# a block of the log for each
+	dd if=/dev/urandom of="$node" bs=4k count=250 oflag=direct,dsync status=none
+	detach victim
+	at=$(where ybd-log-)
+	other=$(ybdctl create other --layer file:/tmp/blank --pool "$bad")
+	dmsetup load bad <<<"$(slow_at "$at")"
+	dmsetup suspend --nolockfs --noudevsync bad
+	dmsetup resume --noudevsync --noudevrules bad
+	ybdctl attach victim --pool "$bad" >/dev/null &
+	pid=$!
+	until grep -q ybd_log_read "/proc/$pid/stack"; do
+		kill -0 $pid || fail "attached before anybody could look"
+	done
+	dd if=/dev/urandom of="$other" bs=64k count=128 oflag=direct conv=fsync status=none
+	grep -q ybd_log_read "/proc/$pid/stack" || fail "the write has waited for it"
+	bad_load linear
+	wait $pid
+	detach other
+	detach victim
+	bad_end
+	dmsetup remove bad
+}
+
 # ---- many ----
 
 # one NR: a life of an upper
@@ -525,6 +566,7 @@ for c in "fio verify, persistent:fio_verify" "fio verify, volatile:fio_verify --
 	"the pool comes and goes, for writes:pool_comes_and_goes 1 error_writes" \
 	"the pool comes and goes:pool_comes_and_goes 0" \
 	"the pool has bad blocks:pool_has_bad_blocks" \
+	"an upper that is long in coming does not hold up others:attach_is_slow" \
 	"many uppers at once:many" \
 	"fsyncs share flushes:group_commit"; do
 	# shellcheck disable=SC2053
