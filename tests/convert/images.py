@@ -63,6 +63,24 @@ def oddities():
     return [one, two, three]
 
 
+def plain():
+    """What all unpackers agree about."""
+    return [base(), Layer().file("a/b", b"ab", uid=7)
+            .hard("a/c", "usr/bin/tool9", mode=0o755, mtime=TIME + 9).white("bin/sh")
+            .opaque("usr/share").node("fifo", tarfile.FIFOTYPE, mode=0o600)
+            .file("usr/share/new", b"n").sym("ln", "usr/bin")]
+
+
+def more():
+    """An image that shares all but its last layer with another one."""
+    return oddities() + [Layer().file("more", random.Random(2).randbytes(1 << 20), uid=3)
+                         .file("usr/bin/tool9", b"replaced").white("big")]
+
+
+FOR_UMOCI = ("gzip", "")        # it knows no zstd
+UMOCI_TIMES = (b"", b"a")       # no entry of the last layer describes them: the time of day there
+
+
 def many_names():
     """Directories with an index of one level, and one that shrinks again."""
     one, two = Layer(), Layer()
