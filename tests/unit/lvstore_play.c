@@ -315,6 +315,22 @@ static void do_set_ro(struct play *p)
 		m->ro = true;
 }
 
+static void do_publish(struct play *p)
+{
+	struct mvol *m = pick(p);
+	struct lvs_error err;
+	char name[64];
+
+	if (!m)
+		return;
+	snprintf(name, sizeof(name), "published-%u", p->step);
+	LOG(p, "publish %s as %s", m->name, name);
+	if (!outcome(p, lvw_vol_publish(handle(p, m), name, &err), m->ro ? -EROFS : 0, &err, true))
+		return;
+	m->ro = true;
+	memcpy(m->name, name, sizeof(name));
+}
+
 static void do_inflate(struct play *p)
 {
 	struct mvol *m = pick(p);
@@ -435,9 +451,9 @@ void play_step(struct play *p)
 		{ 10, do_create }, { 14, do_snapshot }, { 12, do_clone }, { 12, do_delete },
 		{ 3, do_rename }, { 6, do_resize }, { 3, do_set_ro }, { 4, do_inflate },
 		{ 5, do_xattr }, { 60, do_write }, { 12, do_zero }, { 6, do_flush },
-		{ 4, do_reopen }, { 1, do_grow },
+		{ 4, do_reopen }, { 1, do_grow }, { 2, do_publish },
 	};
-	u64 n = play_rnd(152);
+	u64 n = play_rnd(154);
 	size_t i = 0;
 
 	p->step++;

@@ -178,9 +178,9 @@ static void nothing_written(void)
 static void append_only(void)
 {
 	static const struct lvw_vol_opts o[] = {
-		{ .name = "v" }, { .name = "s" }, { .name = "c" },
+		{ .name = "v" }, { .name = "s" }, { .name = "c" }, { .name = "unfinished" },
 	};
-	struct lvw_vol *v, *s, *c;
+	struct lvw_vol *v, *s, *c, *n;
 	struct lvs_error err;
 	struct play p;
 
@@ -200,6 +200,13 @@ static void append_only(void)
 	REFUSED(-EPERM, lvw_vol_delete(s, &err));
 	REFUSED(0, lvw_vol_delete(c, &err));
 	REFUSED(-EPERM, lvw_vol_delete(s, &err));
+	/* one that is new may get its name when it is complete */
+	REFUSED(0, lvw_vol_clone(s, &o[3], &n, &err));
+	REFUSED(-EEXIST, lvw_vol_publish(n, "s", &err));
+	REFUSED(0, lvw_vol_publish(n, "finished", &err));
+	ktap_check(lvw_find(p.w, "finished") == n && lvw_vol_read_only(n), "not published");
+	REFUSED(-EROFS, lvw_vol_publish(n, "again", &err));
+	REFUSED(-EPERM, lvw_vol_rename(n, "again", &err));
 	play_close(&p);
 	play_free(&p);
 }

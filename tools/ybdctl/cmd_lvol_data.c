@@ -105,14 +105,6 @@ static int copy_in(struct import *im, struct lvw_vol *v, struct lvs_error *err)
 	}
 }
 
-static int finish_import(struct import *im, struct lvw_vol *v, const char *name,
-			 struct lvs_error *err)
-{
-	int rc = im->ro ? lvw_vol_set_read_only(v, err) : 0;
-
-	return rc ? rc : lvw_vol_rename(v, name, err);
-}
-
 /* Under another name until it is complete: an import that is killed leaves no half lvol. */
 static int import_into(struct import *im, struct lvs_writer *w, const char *name,
 		       const char *uuid, struct lvs_error *err)
@@ -137,7 +129,7 @@ static int import_into(struct import *im, struct lvs_writer *w, const char *name
 		return rc;
 	rc = copy_in(im, v, err);
 	if (!rc)
-		rc = finish_import(im, v, name, err);
+		rc = im->ro ? lvw_vol_publish(v, name, err) : lvw_vol_rename(v, name, err);
 	if (!rc)
 		lvol_print(v);
 	else

@@ -186,6 +186,11 @@ int lvw_vol_rename(struct lvw_vol *v, const char *name, struct lvs_error *err);
 /* @size bytes, rounded up to clusters; what is cut off is gone, what is added is zeros. */
 int lvw_vol_resize(struct lvw_vol *v, uint64_t size, struct lvs_error *err);
 int lvw_vol_set_read_only(struct lvw_vol *v, struct lvs_error *err);
+/*
+ * It is complete: read-only, and has its name, which it has not before it is read-only. For lvols
+ * that are made under another name; also with LVW_APPEND, as nobody knows them yet.
+ */
+int lvw_vol_publish(struct lvw_vol *v, const char *name, struct lvs_error *err);
 /* Allocate everything, copy what the parents hold; it is thick and has no parent then. */
 int lvw_vol_inflate(struct lvw_vol *v, struct lvs_error *err);
 

@@ -237,16 +237,10 @@ int lvw_vol_clone(struct lvw_vol *snap, const struct lvw_vol_opts *o, struct lvw
 
 /* ---- changes of one ---- */
 
-int lvw_vol_rename(struct lvw_vol *v, const char *name, struct lvs_error *err)
+static int rename_it(struct lvw_vol *v, const char *name, struct lvs_error *err)
 {
-	int rc = commit_alive(v->w, err);
+	int rc = check_new_name(v->w, name, err);
 
-	if (!rc)
-		rc = check_append(v, err);
-	if (!rc && !strcmp(v->name, name))
-		return 0;
-	if (!rc)
-		rc = check_new_name(v->w, name, err);
 	if (!rc)
 		rc = commit_begin(v->w, err);
 	if (!rc)
@@ -256,6 +250,31 @@ int lvw_vol_rename(struct lvw_vol *v, const char *name, struct lvs_error *err)
 	if (vol_dirty_chain(v) || vol_xattr_put(v, "name", name, strlen(name) + 1, false))
 		return no_memory(err);
 	snprintf(v->name, sizeof(v->name), "%s", name);
+	return 0;
+}
+
+int lvw_vol_rename(struct lvw_vol *v, const char *name, struct lvs_error *err)
+{
+	int rc = commit_alive(v->w, err);
+
+	if (!rc)
+		rc = check_append(v, err);
+	if (!rc && !strcmp(v->name, name))
+		return 0;
+	if (!rc)
+		rc = rename_it(v, name, err);
+	return rc ? rc : commit(v->w, err);
+}
+
+int lvw_vol_publish(struct lvw_vol *v, const char *name, struct lvs_error *err)
+{
+	int rc = check_writable(v, err);
+
+	if (!rc)
+		rc = rename_it(v, name, err);
+	if (rc)
+		return rc;
+	vol_set_ro(v);
 	return commit(v->w, err);
 }
 
