@@ -159,6 +159,25 @@ static int make_layer(struct convert *c, size_t i, struct lvw_vol *below, struct
 	return 0;
 }
 
+/*
+ * Take away the layers from @first to below @end, which this run has made: from the top, as each
+ * is a clone of the one below. Where a reader may have them already, or the writer is dead, they
+ * stay: each is right by itself.
+ */
+static void undo(struct convert *c, size_t first, size_t end)
+{
+	struct lvw_vol *v;
+
+	while (end-- > first) {
+		v = lvw_find(c->w, c->layer[end].id.name);
+		if (!v || lvw_vol_delete(v, NULL))
+			return;
+		c->layer[end].there = false;
+		c->layer[end].made = false;
+		c->layer[end].allocated = 0;
+	}
+}
+
 int convert_image(struct convert *c, struct ybd_error *err)
 {
 	char digest[OCI_DIGEST_STRLEN + 1];
@@ -178,12 +197,14 @@ int convert_image(struct convert *c, struct ybd_error *err)
 		if (c->begin)
 			c->begin(c->arg, i);
 		rc = make_layer(c, i, top, &top, err);
-		if (rc)
-			ybd_error_prefix(err, "layer %zu (%s)", i + 1,
-					 oci_digest_text(l->has_digest ? &l->digest :
-							 &l->diff_id, digest));
-		else if (c->done)
-			c->done(c->arg, i);
+		if (!rc) {
+			if (c->done)
+				c->done(c->arg, i);
+			continue;
+		}
+		ybd_error_prefix(err, "layer %zu (%s)", i + 1,
+				 oci_digest_text(l->has_digest ? &l->digest : &l->diff_id, digest));
+		undo(c, nr, i);
 	}
 	return rc;
 }

@@ -58,8 +58,10 @@ struct convert {
  * @c: .
  * @err: why not, with the layer and the entry
  *
- * Return: 0; else the lvol of the layer that failed is gone again, and the layers below it are
- * there. After an error of the store the writer is dead.
+ * Return: 0; else all that this call has made is gone again: the store holds what it did before,
+ * but for what a killed run had left of a layer. Two cases are as after a kill, with the layers
+ * that were complete: after an error of the store the writer is dead; and a store that is open
+ * with LVW_APPEND gives up no layer that is complete.
  */
 int convert_image(struct convert *c, struct ybd_error *err);
 
