@@ -12,7 +12,7 @@ static void text_of(const struct oci_digest *chain, const struct chain_how *how,
 {
 	char digest[OCI_DIGEST_STRLEN + 1];
 
-	snprintf(text, TEXT_MAX, "ybd convert 1\n%s\n%s %s %llu\n%s\n", what, how->format, how->fs,
+	snprintf(text, TEXT_MAX, "ybd convert 2\n%s\n%s %s %llu\n%s\n", what, how->format, how->fs,
 		 (unsigned long long)how->size, oci_digest_text(chain, digest));
 }
 

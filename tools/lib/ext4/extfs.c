@@ -103,7 +103,7 @@ static int refuse_foreign(struct extfs *e, struct ybd_error *err)
 {
 	const struct ext2_super_block *s = e->fs->super;
 
-	if (e->fs->blocksize != EXTFS_BLOCK || s->s_inode_size != 256 ||
+	if (e->fs->blocksize != EXTFS_BLOCK || s->s_inode_size != EXTFS_INODE ||
 	    !(s->s_feature_compat & EXT4_FEATURE_COMPAT_SPARSE_SUPER2) ||
 	    !(s->s_feature_incompat & EXT3_FEATURE_INCOMPAT_EXTENTS) ||
 	    s->s_feature_incompat & (EXT3_FEATURE_INCOMPAT_RECOVER |

@@ -15,6 +15,7 @@
 #include "../error.h"
 
 #define EXTFS_BLOCK	4096u
+#define EXTFS_INODE	256u
 #define EXTFS_ROOT	2u
 #define EXTFS_NAME_MAX	255u
 #define EXTFS_SIZE_MIN	(16ull << 20)

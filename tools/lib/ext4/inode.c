@@ -127,6 +127,8 @@ static bool has_blocks(const struct ext2_inode_large *inode)
 int extfs_inode_free(struct extfs *e, u32 ino, struct ext2_inode_large *inode,
 		     struct ybd_error *err)
 {
+	/* behind what the struct has are xattrs, which the next one to get it must not find */
+	static const u8 none[EXTFS_INODE];
 	bool dir = S_ISDIR(inode->i_mode);
 	errcode_t rc = 0;
 
@@ -138,7 +140,8 @@ int extfs_inode_free(struct extfs *e, u32 ino, struct ext2_inode_large *inode,
 		return extfs_fail(e, rc, err, "freeing inode %u", ino);
 	e2.inode_alloc_stats2(e->fs, ino, -1, dir);
 	memset(inode, 0, sizeof(*inode));
-	return extfs_inode_write(e, ino, inode, err);
+	rc = e2.write_inode_full(e->fs, ino, (struct ext2_inode *)none, sizeof(none));
+	return rc ? extfs_fail(e, rc, err, "inode %u", ino) : 0;
 }
 
 int extfs_link(struct extfs *e, u32 dir, const char *name, size_t len,

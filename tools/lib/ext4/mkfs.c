@@ -21,7 +21,7 @@ static void fill_params(const struct extfs *e, struct ext2_super_block *p)
 	p->s_rev_level = EXT2_DYNAMIC_REV;
 	p->s_log_block_size = 2;
 	p->s_log_cluster_size = 2;
-	p->s_inode_size = 256;
+	p->s_inode_size = EXTFS_INODE;
 	p->s_desc_size = 64;
 	p->s_log_groups_per_flex = 4;
 	p->s_max_mnt_count = -1;
