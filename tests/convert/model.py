@@ -111,8 +111,8 @@ class Tree:
         inode.xattrs.update(e["xattrs"])
         self.names[name] = inode
 
-    def compare(self, nodes, ignore=(), skip=()):
-        """Text of what differs from a tree of ext4.py."""
+    def compare(self, nodes, ignore=(), skip=(), links=True):
+        """Text of what differs from a tree of ext4.py; @links: numbers of links as well."""
         out = []
         mine = {n.encode("utf-8", "surrogateescape"): i for n, i in self.names.items()}
         for name in sorted(set(mine) - set(nodes)):
@@ -136,6 +136,6 @@ class Tree:
         if sorted(map(sorted, groups.values())) != sorted(map(sorted, theirs.values())):
             out.append("other hard links")
         for name, node in nodes.items():
-            if node.kind != "dir" and node.nlink != len(theirs[node.ino]):
+            if links and node.kind != "dir" and node.nlink != len(theirs[node.ino]):
                 out.append("%r has %d links, not %d" % (name, node.nlink, len(theirs[node.ino])))
         return "\n".join(out[:20])

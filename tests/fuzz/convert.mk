@@ -20,8 +20,9 @@ plain	:= sha256 error dl
 objs	:= $(plain:%=$(OUT)/%.o)
 oci	:= $(addprefix $(LIB)/oci/,json.c digest.c tarindex.c source.c image.c layout.c docker.c \
 	   layer.c)
-srcs	:= $(oci) $(addprefix $(LIB)/convert/,touched.c path.c remove.c apply.c) \
-	   $(addprefix $(LIB)/ext4/,lib.c io.c alloc.c mkfs.c extfs.c inode.c file.c dir.c dirblk.c)
+srcs	:= $(oci) $(addprefix $(LIB)/convert/,touched.c lowers.c path.c remove.c \
+	   whiteout.c apply.c) \
+	   $(addprefix $(LIB)/ext4/,lib.c io.c alloc.c mkfs.c extfs.c inode.c xattr.c file.c dir.c dirblk.c)
 hdrs	:= $(wildcard $(LIB)/*.h $(LIB)/oci/*.h $(LIB)/convert/*.h $(LIB)/ext4/*.h)
 
 .PHONY: fuzzer corpus

@@ -20,8 +20,8 @@ def write(top, kind, name, data):
         f.write(data)
 
 
-def two(one, other):
-    return (len(one) // 512).to_bytes(2, "little") + one + other
+def two(one, other, apart=0):
+    return (len(one) // 512 | apart).to_bytes(2, "little") + one + other
 
 
 
@@ -34,6 +34,7 @@ def layers(top):
         make().file("x", b"1", xattrs={"user.k": b"v", "security.capability": images.CAP}),
         make().node("c", tarfile.CHRTYPE, (300, 70000)).node("p", tarfile.FIFOTYPE)
         .sym("long", "t" * 300).file("n" * 255, b"").file("d/" * 30 + "f", b"z"),
+        make().opaque("a").white("x").file("d/new", b"").dir("l").file(".wh..wh..opq"),
     ]
     tars = [l.bytes() for l in small]
     tars = [t.rstrip(b"\0") for t in tars]
@@ -41,6 +42,7 @@ def layers(top):
     for i, one in enumerate(tars):
         for k, other in enumerate(tars):
             write(top, "layers", "%d-%d" % (i, k), two(one, other))
+            write(top, "layers", "apart-%d-%d" % (i, k), two(one, other, 0x8000))
     for fmt in tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT:
         buf = io.BytesIO()
         with tarfile.open(fileobj=buf, mode="w", format=fmt) as tar:

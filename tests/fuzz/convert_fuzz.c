@@ -5,6 +5,7 @@
  * as many names for each inode as it says.
  *
  * An input is the length of the first layer in records of 512 bytes (two bytes), and both layers.
+ * With the uppermost bit of the length the layers are not merged.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -177,8 +178,9 @@ static void clean_up(void)
 }
 
 /* -errno of the layer; the store is as it was unless it is 0 */
-static int apply(const u8 *data, size_t len)
+static int apply(const u8 *data, size_t len, size_t nr)
 {
+	static struct lowers lowers;
 	struct oci_layer l = { .file = (char *)"layer", .filter = OCI_FILTER_ANY };
 	struct ybd_error err = { 0 };
 	struct oci_layer_reader *r;
@@ -193,7 +195,9 @@ static int apply(const u8 *data, size_t len)
 	if (rc)
 		goto out;
 	must(!extfs_open(&store, &e, &err));
-	rc = apply_layer(e, r, NULL, &err);
+	if (nr)
+		must(!lowers_begin(&lowers, e, nr, &err));
+	rc = apply_layer(e, nr ? &lowers : NULL, r, NULL, &err);
 	if (rc)
 		extfs_abort(e);
 	else
@@ -205,22 +209,29 @@ out:
 	return rc;
 }
 
+static size_t first_length(const u8 *data)
+{
+	return (size_t)(data[0] | (data[1] & 0x7f) << 8) * 512;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
+	bool apart;
 	size_t first;
 
 	if (layer_fd < 0)
 		init();
 	if (size < 2)
 		return 0;
-	first = (size_t)(data[0] | data[1] << 8) * 512;
+	apart = data[1] & 0x80;
+	first = first_length(data);
 	data += 2;
 	size -= 2;
 	first = first < size ? first : size;
 	reset();
-	if (!apply(data, first)) {
+	if (!apply(data, first, apart ? 1 : 0)) {
 		check();
-		if (!apply(data + first, size - first))
+		if (!apply(data + first, size - first, apart ? 2 : 0))
 			check();
 	}
 	return 0;
@@ -258,7 +269,7 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max, unsigned int s
 	/* now and then as it is */
 	if (n < 2 || seed % 16 == 0)
 		return n;
-	first = (size_t)(data[0] | data[1] << 8) * 512;
+	first = first_length(data);
 	first = first < n - 2 ? first : n - 2;
 	mend(data + 2, first);
 	mend(data + 2 + first, n - 2 - first);

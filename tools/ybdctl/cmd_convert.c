@@ -98,8 +98,9 @@ static void parse_platform(char *text, struct oci_platform *p)
 
 static void check_how(const struct chain_how *how)
 {
-	if (strcmp(how->format, "overlaybd"))
-		cmd_usage("--format: \"%s\" is not supported; overlaybd is", how->format);
+	if (strcmp(how->format, "overlaybd") && strcmp(how->format, "overlayfs"))
+		cmd_usage("--format: \"%s\" is not supported; overlaybd and overlayfs are",
+			  how->format);
 	if (strcmp(how->fs, "ext4"))
 		cmd_usage("--fs: \"%s\" is not supported; ext4 is", how->fs);
 	if (how->size < EXTFS_SIZE_MIN || how->size > EXTFS_SIZE_MAX ||
@@ -209,7 +210,7 @@ static void print_result(const struct run *r)
 {
 	const struct oci_image *img = r->c.image;
 	const struct convert_layer *top = &r->c.layer[img->nr - 1];
-	char digest[OCI_DIGEST_STRLEN + 1];
+	char digest[OCI_DIGEST_STRLEN + 1], dirs[CHAIN_LOWERDIR_LEN];
 
 	if (print_is_json())
 		print_str("event", "image");
@@ -218,6 +219,10 @@ static void print_result(const struct run *r)
 	print_str("name", top->id.name);
 	print_str("uuid", top->id.uuid);
 	print_str("format", r->c.how.format);
+	if (chain_is_overlayfs(&r->c.how))
+		print_str("lowerdir", chain_lowerdir(img->nr, dirs));
+	else if (print_is_json())
+		print_str("lowerdir", NULL);
 	print_str("fs", r->c.how.fs);
 	print_size("size", r->c.how.size);
 	print_list_begin("layers", layer_cols);
@@ -308,7 +313,8 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 	struct oci_platform want;
 	int rc;
 	const struct opt opts[] = {
-		OPT_STR("format", "FORMAT", &r.c.how.format, "overlaybd."),
+		OPT_STR("format", "FORMAT", &r.c.how.format,
+			"overlaybd: merged, the default; overlayfs: a directory per layer."),
 		OPT_STR("fs", "FS", &r.c.how.fs, "ext4."),
 		OPT_SIZE("size", &r.c.how.size, "Of the filesystem; 16G by default."),
 		OPT_STR("platform", "OS/ARCH", &platform, "Of several; this machine's by default."),

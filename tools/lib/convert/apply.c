@@ -6,6 +6,7 @@
 
 #include "apply.h"
 #include "path.h"
+#include "lowers.h"
 #include "remove.h"
 
 #define WHITEOUT	".wh."
@@ -15,15 +16,19 @@
 /**
  * struct apply - a layer being applied
  * @e: .
+ * @l: layers that are not merged; NULL when they are
  * @r: .
  * @touched: names that the layer has made
+ * @hiding: what the entry replaces hid what is below it
  * @place: of the entry
  * @target: of the hard link
  */
 struct apply {
 	struct extfs *e;
+	struct lowers *l;
 	struct oci_layer_reader *r;
 	struct touched touched;
+	bool hiding;
 	struct place place;
 	struct place target;
 };
@@ -69,6 +74,22 @@ static int put_file(struct apply *p, const struct oci_entry *t, const struct ext
 	return extfs_file_end(p->e, p->place.dir, p->place.name, p->place.len, ino, err);
 }
 
+/* What the place is called in the image that the layers come to. */
+static int look(struct apply *p, const struct place *at, struct extfs_node *node,
+		struct ybd_error *err)
+{
+	struct lowers_dir sub;
+
+	if (p->l)
+		return lowers_look(p->l, &at->in, at->name, at->len, node, &sub, err);
+	return extfs_lookup(p->e, at->dir, at->name, at->len, node, err);
+}
+
+static bool is_same(const struct place *a, const struct place *b)
+{
+	return a->dir == b->dir && !strcmp(a->name, b->name);
+}
+
 static int put_hardlink(struct apply *p, const struct oci_entry *t, u32 *ino,
 			struct ybd_error *err)
 {
@@ -76,14 +97,15 @@ static int put_hardlink(struct apply *p, const struct oci_entry *t, u32 *ino,
 	int rc = place_clean(t->hardlink, &p->target, err);
 
 	if (!rc)
-		rc = place_find(p->e, &p->target, NULL, NULL, err);
-	if (!rc)
-		rc = extfs_lookup(p->e, p->target.dir, p->target.name, p->target.len, &node, err);
+		rc = place_find(p->e, p->l, &p->target, NULL, NULL, err);
+	if (!rc && !is_same(&p->target, &p->place))
+		rc = look(p, &p->target, &node, err);
+	else if (!rc)
+		rc = -ENOENT;
 	if (rc == -ENOENT)
 		return ybd_error_set(err, -EBADMSG,
 				     "a hard link to \"%s\", which is not there%s", t->hardlink,
-				     p->target.dir == p->place.dir &&
-				     !strcmp(p->target.name, p->place.name) ?
+				     is_same(&p->target, &p->place) ?
 				     ": it is the link itself" : "");
 	if (rc)
 		return rc;
@@ -94,11 +116,21 @@ static int put_hardlink(struct apply *p, const struct oci_entry *t, u32 *ino,
 	return extfs_link(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
 }
 
+static int put_own_dir(struct apply *p, const struct extfs_attr *a, u32 *ino,
+		       struct ybd_error *err)
+{
+	struct lowers_new new = { .attr = *a, .hiding = p->hiding };
+
+	return lowers_mkdir(p->l, &p->place.in, p->place.name, p->place.len, &new, ino, err);
+}
+
 static int put_dir(struct apply *p, const struct extfs_attr *a, u32 *ino, struct ybd_error *err)
 {
 	struct extfs_node node;
 	int rc = extfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
 
+	if (rc == -ENOENT && p->l)
+		return put_own_dir(p, a, ino, err);
 	if (rc == -ENOENT)
 		return extfs_mkdir(p->e, p->place.dir, p->place.name, p->place.len, a, ino, err);
 	*ino = node.ino;
@@ -111,10 +143,12 @@ static int make_room(struct apply *p, const struct oci_entry *t, struct ybd_erro
 	struct extfs_node node;
 	int rc = extfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
 
+	p->hiding = false;
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	if (S_ISDIR(node.mode) && S_ISDIR(t->mode) && !t->hardlink)
 		return 0;
+	p->hiding = true;
 	return remove_tree(p->e, p->place.dir, p->place.name, p->place.len, NULL, err);
 }
 
@@ -157,25 +191,44 @@ static int put_xattrs(struct apply *p, const struct oci_entry *t, u32 ino, struc
 	return extfs_set_xattrs(p->e, ino, x, t->nr_xattrs, err);
 }
 
+/* What would mean something else to overlayfs than it says. */
+static int refuse_marks(const struct oci_entry *t, const struct extfs_attr *a,
+			struct ybd_error *err)
+{
+	if (S_ISCHR(t->mode) && !a->major && !a->minor)
+		return ybd_error_set(err, -EOPNOTSUPP,
+				     "a character device 0:0 is a whiteout to overlayfs");
+	for (size_t i = 0; i < t->nr_xattrs; i++)
+		if (!strncmp(t->xattr[i].name, LOWERS_PREFIX, strlen(LOWERS_PREFIX)))
+			return ybd_error_set(err, -EOPNOTSUPP, "the xattr %s is overlayfs's own",
+					     t->xattr[i].name);
+	return 0;
+}
+
 static int put_root(struct apply *p, const struct oci_entry *t, const struct extfs_attr *a,
 		    struct ybd_error *err)
 {
+	u32 root = p->l ? p->l->root[p->l->nr - 1] : EXTFS_ROOT;
 	int rc;
 
 	if (!S_ISDIR(t->mode) || t->hardlink)
 		return ybd_error_set(err, -EBADMSG, "the root of the image is a directory");
-	rc = extfs_set_attr(p->e, EXTFS_ROOT, a, err);
-	return rc ? rc : put_xattrs(p, t, EXTFS_ROOT, err);
+	rc = extfs_set_attr(p->e, root, a, err);
+	return rc ? rc : put_xattrs(p, t, root, err);
 }
 
-static int put_whiteout(struct apply *p, struct ybd_error *err)
+static int put_whiteout(struct apply *p, const struct extfs_attr *a, struct ybd_error *err)
 {
 	const char *name = p->place.name + strlen(WHITEOUT);
+	const struct lowers_dir *in = &p->place.in;
 
 	if (!strcmp(p->place.name, OPAQUE))
-		return remove_content(p->e, p->place.dir, &p->touched, err);
+		return p->l ? lowers_hide_content(p->l, in, a, &p->touched, err) :
+			      remove_content(p->e, p->place.dir, &p->touched, err);
 	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
 		return ybd_error_set(err, -EBADMSG, "a whiteout of nothing");
+	if (p->l)
+		return lowers_hide(p->l, in, name, strlen(name), a, &p->touched, err);
 	return remove_tree(p->e, p->place.dir, name, strlen(name), &p->touched, err);
 }
 
@@ -197,17 +250,19 @@ static int put_entry(struct apply *p, const struct oci_entry *t, struct ybd_erro
 	if (rc || is_meta(&p->place))
 		return rc;
 	rc = to_attr(t, &a, err);
+	if (!rc && p->l)
+		rc = refuse_marks(t, &a, err);
 	if (rc)
 		return rc;
 	if (!p->place.len)
 		return put_root(p, t, &a, err);
 	/* directories that no entry describes */
 	dir = (struct extfs_attr){ .mode = S_IFDIR | 0755, .sec = a.sec, .nsec = a.nsec };
-	rc = place_find(p->e, &p->place, &dir, &p->touched, err);
+	rc = place_find(p->e, p->l, &p->place, &dir, &p->touched, err);
 	if (rc)
 		return rc;
 	if (!strncmp(p->place.name, WHITEOUT, strlen(WHITEOUT)))
-		return put_whiteout(p, err);
+		return put_whiteout(p, &a, err);
 	rc = make_room(p, t, err);
 	if (!rc)
 		rc = put_inode(p, t, &a, &ino, err);
@@ -252,10 +307,10 @@ static int put_entries(struct apply *p, const struct apply_progress *progress,
 	}
 	rc = oci_layer_verify(p->r, err);
 	report(p, progress, n);
-	return rc;
+	return rc || !p->l ? rc : lowers_finish(p->l, err);
 }
 
-int apply_layer(struct extfs *e, struct oci_layer_reader *r,
+int apply_layer(struct extfs *e, struct lowers *l, struct oci_layer_reader *r,
 		const struct apply_progress *progress, struct ybd_error *err)
 {
 	struct apply *p = calloc(1, sizeof(*p));
@@ -264,6 +319,7 @@ int apply_layer(struct extfs *e, struct oci_layer_reader *r,
 	if (!p)
 		return ybd_error_sys(err, -ENOMEM, "layer");
 	p->e = e;
+	p->l = l;
 	p->r = r;
 	rc = put_entries(p, progress, err);
 	touched_free(&p->touched);

@@ -8,8 +8,8 @@
 #ifndef YBD_CONVERT_APPLY_H
 #define YBD_CONVERT_APPLY_H
 
-#include "../ext4/extfs.h"
 #include "../oci/layer.h"
+#include "lowers.h"
 
 /**
  * struct apply_progress - what somebody wants to know meanwhile
@@ -24,6 +24,7 @@ struct apply_progress {
 /**
  * apply_layer() - apply a layer
  * @e: the filesystem
+ * @l: after lowers_begin(), when the layer gets a directory of its own; NULL: it is merged
  * @r: the layer; read to its end, and verified
  * @progress: may be NULL
  * @err: why not, with the entry
@@ -31,7 +32,7 @@ struct apply_progress {
  * Return: 0; -EBADMSG for what is damaged or leads out of the image; -ENOSPC; -EOPNOTSUPP and
  * others for what ext4 cannot hold.
  */
-int apply_layer(struct extfs *e, struct oci_layer_reader *r,
+int apply_layer(struct extfs *e, struct lowers *l, struct oci_layer_reader *r,
 		const struct apply_progress *progress, struct ybd_error *err);
 
 #endif

@@ -16,6 +16,21 @@ static void text_of(const struct oci_digest *chain, const struct chain_how *how,
 		 (unsigned long long)how->size, oci_digest_text(chain, digest));
 }
 
+bool chain_is_overlayfs(const struct chain_how *how)
+{
+	return !strcmp(how->format, "overlayfs");
+}
+
+const char *chain_lowerdir(size_t nr, char text[CHAIN_LOWERDIR_LEN])
+{
+	size_t at = 0;
+
+	for (text[0] = '\0'; nr && at < CHAIN_LOWERDIR_LEN; nr--)
+		at += (size_t)snprintf(text + at, CHAIN_LOWERDIR_LEN - at, "%zu%s", nr,
+				       nr > 1 ? ":" : "");
+	return text;
+}
+
 /* RFC 4648, without padding. */
 static void base32(const u8 *p, size_t len, char *out)
 {

@@ -6,11 +6,12 @@
 #include "../names.h"
 #include "../oci/digest.h"
 
-#define CHAIN_NAME_LEN 52
+#define CHAIN_NAME_LEN		52
+#define CHAIN_LOWERDIR_LEN	2048
 
 /**
  * struct chain_how - what besides the layers decides what an lvol holds
- * @format: "overlaybd"
+ * @format: "overlaybd" or "overlayfs"
  * @fs: "ext4"
  * @size: of the filesystem
  */
@@ -32,6 +33,12 @@ struct chain_id {
 
 void chain_identify(const struct oci_digest *chain, const struct chain_how *how,
 		    struct chain_id *out);
+
+/* Each layer in a directory of its own, rather than merged? */
+bool chain_is_overlayfs(const struct chain_how *how);
+
+/* The directories of @nr layers, LOWERS_MAX at most, as overlayfs wants them: "3:2:1". */
+const char *chain_lowerdir(size_t nr, char text[CHAIN_LOWERDIR_LEN]);
 
 /* UUID and hash seed of the filesystem whose lowest layer is @chain. */
 void chain_fs_ids(const struct oci_digest *chain, const struct chain_how *how, u8 uuid[16],

@@ -111,6 +111,7 @@ static int open_fs(struct convert *c, struct lvolbytes *b, bool first, struct ex
 
 static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error *err)
 {
+	struct lowers own = { 0 }, *l = chain_is_overlayfs(&c->how) ? &own : NULL;
 	struct oci_layer_reader *r;
 	struct lvolbytes b;
 	struct extfs *fs;
@@ -122,7 +123,10 @@ static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error
 	rc = open_fs(c, &b, !i, &fs, err);
 	if (rc)
 		goto out_close;
-	rc = apply_layer(fs, r, c->progress, err);
+	if (l)
+		rc = lowers_begin(l, fs, i + 1, err);
+	if (!rc)
+		rc = apply_layer(fs, l, r, c->progress, err);
 	if (rc)
 		extfs_abort(fs);
 	else

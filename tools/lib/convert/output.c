@@ -110,7 +110,7 @@ static void put_note(FILE *f, const char *key, const char *val)
 static void put_layer(FILE *f, const struct convert *c, size_t i, const struct oci_digest *empty)
 {
 	const struct convert_layer *l = &c->layer[i];
-	char digest[OCI_DIGEST_STRLEN + 1], size[24];
+	char digest[OCI_DIGEST_STRLEN + 1], size[24], dirs[CHAIN_LOWERDIR_LEN];
 
 	fprintf(f, "%s{", i ? "," : "");
 	put_desc(f, OCI_MEDIA_LAYER, empty, EMPTY_TAR);
@@ -123,6 +123,8 @@ static void put_layer(FILE *f, const struct convert *c, size_t i, const struct o
 		put_note(f, ",lvol.name", l->id.name);
 	}
 	put_note(f, ",format", c->how.format);
+	if (chain_is_overlayfs(&c->how))
+		put_note(f, ",lowerdir", chain_lowerdir(i + 1, dirs));
 	put_note(f, ",fs", c->how.fs);
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)c->how.size);
 	put_note(f, ",size", size);

@@ -8,7 +8,7 @@
 #define YBD_CONVERT_PATH_H
 
 #include "../ext4/extfs.h"
-#include "touched.h"
+#include "lowers.h"
 
 #define CONVERT_PATH_MAX	4096u
 #define CONVERT_LINKS_MAX	255u
@@ -18,12 +18,14 @@
  * @dir: inode of its directory
  * @name: its last component, in @clean; of @len bytes. "" for the root itself
  * @len: .
+ * @in: the directory, where layers are not merged
  * @clean: the name without "." and "..", without a slash in front
  */
 struct place {
 	u32 dir;
 	const char *name;
 	size_t len;
+	struct lowers_dir in;
 	char clean[CONVERT_PATH_MAX + 1];
 };
 
@@ -40,15 +42,17 @@ int place_clean(const char *name, struct place *p, struct ybd_error *err);
 /**
  * place_find() - find the directory
  * @e: the filesystem
+ * @l: its layers; NULL: they are merged
  * @p: after place_clean()
- * @make: what directories that are missing are made like; NULL: they are not made
+ * @make: what directories that are missing are made like; NULL: they are not made. With @l, the
+ *        layer also gets those that only layers below have
  * @touched: names of those that were made; NULL without @make
  * @err: why not
  *
  * Return: 0; -ENOENT without a message when one is missing and @make is NULL; -ELOOP;
  * -EBADMSG when a symlink leads out of the image.
  */
-int place_find(struct extfs *e, struct place *p, const struct extfs_attr *make,
-	       struct touched *touched, struct ybd_error *err);
+int place_find(struct extfs *e, const struct lowers *l, struct place *p,
+	       const struct extfs_attr *make, struct touched *touched, struct ybd_error *err);
 
 #endif

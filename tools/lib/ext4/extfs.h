@@ -145,6 +145,11 @@ struct extfs_xattr {
 int extfs_set_xattrs(struct extfs *e, u32 ino, const struct extfs_xattr *x, size_t n,
 		     struct ybd_error *err);
 
+/* Is there such an attribute? 1, 0 or a negative errno. */
+int extfs_has_xattr(struct extfs *e, u32 ino, const char *name, struct ybd_error *err);
+/* Set all attributes of @from but those whose names begin with @but, on @to as well. */
+int extfs_copy_xattrs(struct extfs *e, u32 from, u32 to, const char *but, struct ybd_error *err);
+
 /* ---- regular files ---- */
 
 /* A new file of @size bytes, without a name and without data. */

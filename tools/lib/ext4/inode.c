@@ -82,6 +82,14 @@ int extfs_set_attr(struct extfs *e, u32 ino, const struct extfs_attr *a, struct 
 	return extfs_inode_write(e, ino, &inode, err);
 }
 
+static void get_device(const struct ext2_inode_large *inode, struct extfs_attr *a)
+{
+	u32 old = inode->i_block[0], new = inode->i_block[1];
+
+	a->major = old ? old >> 8 : new >> 8 & 0xfff;
+	a->minor = old ? old & 0xff : (new & 0xff) | (new >> 12 & 0xfff00);
+}
+
 int extfs_get_attr(struct extfs *e, u32 ino, struct extfs_attr *a, struct ybd_error *err)
 {
 	struct ext2_inode_large inode;
@@ -95,6 +103,8 @@ int extfs_get_attr(struct extfs *e, u32 ino, struct extfs_attr *a, struct ybd_er
 	a->gid = inode.i_gid | (u32)inode.osd2.linux2.l_i_gid_high << 16;
 	a->sec = (int32_t)inode.i_mtime + ((int64_t)(inode.i_mtime_extra & 3) << 32);
 	a->nsec = inode.i_mtime_extra >> 2;
+	if (S_ISCHR(inode.i_mode) || S_ISBLK(inode.i_mode))
+		get_device(&inode, a);
 	return 0;
 }
 
@@ -315,57 +325,4 @@ int extfs_mknod(struct extfs *e, u32 dir, const char *name, size_t len,
 		inode.i_block[1] = (a->minor & 0xff) | a->major << 8 | (a->minor & ~0xffu) << 12;
 	rc = extfs_inode_write(e, *ino, &inode, err);
 	return rc ? rc : extfs_dir_add(e, dir, name, len, *ino, a->mode, err);
-}
-
-/* ---- xattrs ---- */
-
-/* libext2fs would take any name, the kernel shows those with a prefix that it knows. */
-static bool storable(const char *name)
-{
-	static const char *const prefix[] = { "user.", "security.", "trusted." };
-
-	if (!strcmp(name, "system.posix_acl_access") || !strcmp(name, "system.posix_acl_default"))
-		return true;
-	if (strlen(name) > EXTFS_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(prefix); i++)
-		if (!strncmp(name, prefix[i], strlen(prefix[i])) && name[strlen(prefix[i])])
-			return true;
-	return false;
-}
-
-int extfs_set_xattrs(struct extfs *e, u32 ino, const struct extfs_xattr *x, size_t n,
-		     struct ybd_error *err)
-{
-	struct ext2_xattr_handle *h;
-	const char *name = "its attributes";
-	errcode_t ret;
-	int rc = 0;
-
-	if (!n)
-		return 0;
-	ret = e2.xattrs_open(e->fs, ino, &h);
-	if (ret)
-		return extfs_fail(e, ret, err, "xattrs of inode %u", ino);
-	ret = e2.xattrs_read(h);
-	for (size_t i = 0; !ret && i < n; i++) {
-		name = x[i].name;
-		if (!storable(name)) {
-			rc = ybd_error_set(err, -EOPNOTSUPP, "ext4 cannot store the xattr %s",
-					   name);
-			goto out;
-		}
-		ret = e2.xattr_set(h, name, x[i].value, x[i].len);
-	}
-	if (!ret)
-		ret = e2.xattrs_write(h);
-	if (ret == EXT2_ET_EA_NO_SPACE || ret == EXT2_ET_EA_BAD_VALUE_SIZE)
-		rc = ybd_error_set(err, -E2BIG,
-				   "the xattr %s does not fit: inode and one block hold them all",
-				   name);
-	else if (ret)
-		rc = extfs_fail(e, ret, err, "xattr %s", name);
-out:
-	e2.xattrs_close(&h);
-	return rc;
 }

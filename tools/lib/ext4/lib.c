@@ -55,6 +55,8 @@ int e2_load(struct ybd_error *err)
 		{ "ext2fs_xattrs_read", &e2.xattrs_read },
 		{ "ext2fs_xattrs_write", &e2.xattrs_write },
 		{ "ext2fs_xattr_set", &e2.xattr_set },
+		{ "ext2fs_xattr_get", &e2.xattr_get },
+		{ "ext2fs_xattrs_iterate", &e2.xattrs_iterate },
 		{ "et_ext2_error_table", &error_table },
 	};
 

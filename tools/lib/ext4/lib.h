@@ -56,6 +56,8 @@ struct e2_functions {
 	typeof(ext2fs_xattrs_read) *xattrs_read;
 	typeof(ext2fs_xattrs_write) *xattrs_write;
 	typeof(ext2fs_xattr_set) *xattr_set;
+	typeof(ext2fs_xattr_get) *xattr_get;
+	typeof(ext2fs_xattrs_iterate) *xattrs_iterate;
 };
 
 extern struct e2_functions e2;

@@ -7,7 +7,8 @@
  *   alloc.c   blocks and inodes
  *   mkfs.c    a new filesystem
  *   extfs.c   opening, closing, errors
- *   inode.c   attributes, links, xattrs, symlinks, devices
+ *   inode.c   attributes, links, symlinks, devices
+ *   xattr.c   extended attributes
  *   file.c    regular files; the extents of all that has blocks
  *   dir.c     directories in memory
  *   dirblk.c  their blocks
