@@ -115,6 +115,11 @@ BAD = [
     (USAGE, "mount a /x y", "unexpected operand"),
     (USAGE, "mount a /x -o", "--options needs a value"),
     (USAGE, "umount a", "too few operands"),
+    # sources
+    (USAGE, "source list --bound x", '--bound: "x" is no number of seconds'),
+    (USAGE, "source list --bound -1", "is no number of seconds"),
+    (USAGE, "source list --bound 99999999999", "is no number of seconds"),
+    (MISSING, "source list no-such-store", "no such file, and no NVMe namespace"),
     # image
     (USAGE, "image load", "no layer is given"),
     (USAGE, "image load a b", "unexpected operand"),
@@ -321,6 +326,13 @@ def test_content():
             f.truncate(4 << 20)
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "a \x1b[7mb", ext4],
                        check=True)
+        pool = os.path.join(tmp, "pool")
+        call(["pool", "create", pool, "--name", "here", "--size", "64M"])
+        p = call(["source", "list", "pool", "--json"], cwd=tmp)
+        src = json.loads(p.stdout)["sources"][0] if not p.returncode else {}
+        result("source list knows a pool, by a path without a slash",
+               [] if src.get("content") == "pool" and src["content_label"] == "here"
+               and src["path"] == os.path.realpath(pool) else [repr(p)])
         cut = os.path.join(tmp, "cut")
         with open(ROOTFS, "rb") as f, open(cut, "wb") as out:
             out.write(f.read(4096))

@@ -378,6 +378,7 @@ static void sysfs_link(const char *to, const char *path)
 
 static void make_pcie(void)
 {
+	put("module/nvme_core/parameters/io_timeout", "30\n");
 	put("devices/c0/nvme0/transport", "pcie\n");
 	put("devices/c0/nvme0/state", "live\n");
 	put("devices/c0/nvme0/address", "0000:01:00.0\n");
@@ -399,6 +400,10 @@ static void make_multipath(void)
 	put("devices/nvme-subsys1/nvme1/transport", "tcp\n");
 	put("devices/nvme-subsys1/nvme1/state", "connecting\n");
 	put("devices/nvme-subsys1/nvme1/nvme1c1n2/hidden", "1\n");
+	put("devices/nvme-subsys1/nvme1/ctrl_loss_tmo", "600\n");
+	put("devices/nvme-subsys1/nvme1/fast_io_fail_tmo", "5\n");
+	put("devices/nvme-subsys1/nvme2/ctrl_loss_tmo", "off\n");
+	put("devices/nvme-subsys1/nvme2/fast_io_fail_tmo", "off\n");
 	put("devices/nvme-subsys1/nvme2/transport", "rdma\n");
 	put("devices/nvme-subsys1/nvme2/state", "live\n");
 	put("devices/nvme-subsys1/nvme2/nvme1c2n2/hidden", "1\n");
@@ -437,6 +442,22 @@ static void check_pcie(const struct ybd_nvme_ns *n)
 		   "matches what it is not");
 }
 
+/* How long I/O may be kept: an abort and a reset; the first limit; no limit. */
+static void check_hold(const struct ybd_nvme_ns *pcie,
+		       const struct ybd_nvme_ns *head)
+{
+	struct ybd_nvme_ns slow = *head;
+
+	check_eq(pcie->multipath, false, "PCIe is a head");
+	check_eq(ybd_nvme_hold(pcie), 60, "PCIe: %u s", ybd_nvme_hold(pcie));
+	check_eq(head->multipath, true, "the head is none");
+	check_eq(head->ctrls[0].hold, 35, "tcp: %u s", head->ctrls[0].hold);
+	check_eq(ybd_nvme_hold(head), YBD_NVME_FOREVER, "a path without limit");
+	slow.nr_ctrls = 1;
+	slow.removal_delay = 10;
+	check_eq(ybd_nvme_hold(&slow), 45, "removal: %u s", ybd_nvme_hold(&slow));
+}
+
 static void test_nvme(void)
 {
 	struct ybd_nvme_list list;
@@ -456,6 +477,7 @@ static void test_nvme(void)
 				   "nguid:0102030405060708090a0b0c0d0e0f10"), "%s", id);
 		check_eq(list.v[1].nr_ctrls, 2, "%zu paths", list.v[1].nr_ctrls);
 		ktap_check(!strcmp(list.v[1].nqn, "nqn.y"), "nqn");
+		check_hold(&list.v[0], &list.v[1]);
 		ktap_check(list.v[1].nr_ctrls == 2 &&
 			   !strcmp(list.v[1].ctrls[1].transport, "rdma"), "path");
 	}

@@ -102,7 +102,49 @@ bool ybd_nvme_matches(const struct ybd_nvme_ns *ns, const char *id)
 
 /* ---- controllers ---- */
 
-static int add_ctrl(struct ybd_nvme_ns *ns, const char *dir, const char *name)
+/* Seconds, or "off"; without the attribute there is no such limit either. */
+static u32 read_tmo(const char *dir, const char *attr)
+{
+	char buf[32];
+
+	if (ybd_sysfs_read(buf, sizeof(buf), "%s/%s", dir, attr) ||
+	    !isdigit((unsigned char)buf[0]))
+		return YBD_NVME_FOREVER;
+	return strtoul(buf, NULL, 10);
+}
+
+static u32 add_hold(u32 a, u32 b)
+{
+	return a > YBD_NVME_FOREVER - b ? YBD_NVME_FOREVER : a + b;
+}
+
+/* See ybd_nvme_hold(). A timed out command of fabrics resets at once. */
+static u32 read_hold(const char *root, const char *dir,
+		     const struct ybd_nvme_ctrl *c)
+{
+	u32 io = ybd_sysfs_u64("%s/module/nvme_core/parameters/io_timeout", root);
+	u32 fail, loss;
+
+	if (!strcmp(c->transport, "pcie"))
+		return add_hold(io, io);
+	fail = read_tmo(dir, "fast_io_fail_tmo");
+	loss = read_tmo(dir, "ctrl_loss_tmo");
+	return add_hold(io, fail < loss ? fail : loss);
+}
+
+u32 ybd_nvme_hold(const struct ybd_nvme_ns *ns)
+{
+	u32 hold = 0;
+	size_t i;
+
+	for (i = 0; i < ns->nr_ctrls; i++)
+		if (ns->ctrls[i].hold > hold)
+			hold = ns->ctrls[i].hold;
+	return add_hold(hold, ns->removal_delay);
+}
+
+static int add_ctrl(struct ybd_nvme_ns *ns, const char *root, const char *dir,
+		    const char *name)
 {
 	struct ybd_nvme_ctrl *v, *c;
 
@@ -116,6 +158,7 @@ static int add_ctrl(struct ybd_nvme_ns *ns, const char *dir, const char *name)
 	ybd_sysfs_read(c->transport, sizeof(c->transport), "%s/transport", dir);
 	ybd_sysfs_read(c->address, sizeof(c->address), "%s/address", dir);
 	ybd_sysfs_read(c->state, sizeof(c->state), "%s/state", dir);
+	c->hold = read_hold(root, dir, c);
 	return 0;
 }
 
@@ -123,7 +166,8 @@ static int add_ctrl(struct ybd_nvme_ns *ns, const char *dir, const char *name)
  * The head nvme1n2 has the subsystem as its device, in which are the
  * controllers; those that reach the namespace have a hidden disk nvme1c3n2.
  */
-static int add_paths(struct ybd_nvme_ns *ns, const char *subsys)
+static int add_paths(struct ybd_nvme_ns *ns, const char *root,
+		     const char *subsys)
 {
 	DIR *d __cleanup(cleanup_dir) = opendir(subsys);
 	unsigned int inst, head, ctrl;
@@ -145,7 +189,7 @@ static int add_paths(struct ybd_nvme_ns *ns, const char *subsys)
 			 head);
 		if (access(path, F_OK))
 			continue;
-		rc = add_ctrl(ns, dir, e->d_name);
+		rc = add_ctrl(ns, root, dir, e->d_name);
 		if (rc)
 			return rc;
 	}
@@ -160,7 +204,8 @@ static int compare_ctrls(const void *a, const void *b)
 }
 
 /* What the subsystem or the one controller says; @dev is the disk's device. */
-static int read_device(const char *dev, struct ybd_nvme_ns *ns)
+static int read_device(const char *root, const char *dev,
+		       struct ybd_nvme_ns *ns)
 {
 	char name[32], path[600];
 	const char *base;
@@ -171,13 +216,14 @@ static int read_device(const char *dev, struct ybd_nvme_ns *ns)
 	ybd_sysfs_read(ns->serial, sizeof(ns->serial), "%s/serial", dev);
 	snprintf(path, sizeof(path), "%s/transport", dev);
 	if (access(path, F_OK)) {
-		rc = add_paths(ns, dev);
+		ns->multipath = true;
+		rc = add_paths(ns, root, dev);
 	} else {
 		char *real __cleanup_free = realpath(dev, NULL);
 
 		base = real ? strrchr(real, '/') + 1 : "?";
 		snprintf(name, sizeof(name), "%s", base);
-		rc = add_ctrl(ns, dev, name);
+		rc = add_ctrl(ns, root, dev, name);
 	}
 	if (ns->nr_ctrls)
 		qsort(ns->ctrls, ns->nr_ctrls, sizeof(*ns->ctrls),
@@ -207,7 +253,8 @@ int ybd_nvme_get(const char *sysfs, const char *disk, struct ybd_nvme_ns *out)
 	out->lba_size = ybd_sysfs_u64("%s/queue/logical_block_size", dir);
 	out->read_only = ybd_sysfs_u64("%s/ro", dir);
 	snprintf(dev, sizeof(dev), "%s/device", dir);
-	rc = read_device(dev, out);
+	out->removal_delay = ybd_sysfs_u64("%s/delayed_removal_secs", dir);
+	rc = read_device(root_of(sysfs), dev, out);
 	if (rc)
 		free(out->ctrls);
 	return rc;

@@ -14,13 +14,17 @@
  * @transport: pcie, tcp, rdma, loop, fc
  * @address: as the kernel shows it
  * @state: live, connecting, resetting, deleting, dead, new
+ * @hold: see ybd_nvme_hold()
  */
 struct ybd_nvme_ctrl {
 	char name[16];
 	char transport[16];
 	char address[256];
 	char state[32];
+	u32 hold;
 };
+
+#define YBD_NVME_FOREVER UINT32_MAX
 
 /**
  * struct ybd_nvme_ns - a namespace
@@ -35,6 +39,8 @@ struct ybd_nvme_ctrl {
  * @size: bytes
  * @lba_size: bytes
  * @read_only: the kernel would not write to it
+ * @multipath: @disk is a head
+ * @removal_delay: seconds for which a head outlives its last path
  * @ctrls: @nr_ctrls paths; freed with the list
  */
 struct ybd_nvme_ns {
@@ -49,6 +55,8 @@ struct ybd_nvme_ns {
 	u64 size;
 	u32 lba_size;
 	bool read_only;
+	bool multipath;
+	u32 removal_delay;
 	struct ybd_nvme_ctrl *ctrls;
 	size_t nr_ctrls;
 };
@@ -78,6 +86,15 @@ void ybd_nvme_list_free(struct ybd_nvme_list *list);
  * Return: 0; -ENODEV when it is no namespace; -ENOMEM.
  */
 int ybd_nvme_get(const char *sysfs, const char *disk, struct ybd_nvme_ns *out);
+
+/*
+ * For how many seconds the driver may keep I/O when the namespace does not
+ * answer, before it fails: on PCIe the time for an abort and the time for a
+ * reset, on fabrics the time to notice and then that until which the controller
+ * fails I/O or is given up. With several paths it is that of the slowest.
+ * YBD_NVME_FOREVER where nothing ends it.
+ */
+u32 ybd_nvme_hold(const struct ybd_nvme_ns *ns);
 
 #define YBD_NVME_ID_LEN 64
 /*

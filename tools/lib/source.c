@@ -191,6 +191,55 @@ static int path_of_id(struct ybd_finder *f, const char *id, char path[48],
 	return 0;
 }
 
+/*
+ * The device with the store of this name or uuid, by a finder of its own: what
+ * it has to open for that was not named by the user.
+ */
+static int path_of_store(const char *store, char **path, struct ybd_error *err)
+{
+	struct ybd_source *s;
+	struct ybd_finder f;
+	int rc = ybd_finder_init(&f, NULL, 0, NULL, 0, err);
+
+	if (rc)
+		return rc;
+	rc = ybd_finder_store(&f, store, &s, err);
+	if (!rc) {
+		*path = strdup(s->path);
+		if (!*path)
+			rc = ybd_error_sys(err, -ENOMEM, "%s", store);
+	}
+	ybd_finder_exit(&f);
+	return rc;
+}
+
+/*
+ * A word without a slash: a file here, or a store. Where both are there, and
+ * also where there are two such stores, it is not guessed which is meant.
+ */
+static int path_of_word(const char *word, char **path, struct ybd_error *err)
+{
+	bool is_here = !access(word, F_OK);
+	struct ybd_error other = { 0 };
+	int rc = path_of_store(word, path, &other);
+
+	if (!rc && is_here) {
+		rc = ybd_error_set(err, -ENOTUNIQ,
+				   "%s is a file in this directory and a store on %s: write ./%s or %s",
+				   word, *path, word, *path);
+		free(*path);
+		*path = NULL;
+		return rc;
+	}
+	if (!rc || (is_here && rc != -ENOMEM && rc != -ENOTUNIQ))
+		return 0;
+	if (rc == -ENOENT)
+		return ybd_error_set(err, rc,
+				     "%s: no such file, and no NVMe namespace holds a store of that name (see: ybdctl source list)",
+				     word);
+	return ybd_error_set(err, rc, "%s", other.text);
+}
+
 static struct ybd_source *find_open(const struct ybd_finder *f,
 				    const char *path)
 {
@@ -206,16 +255,20 @@ static struct ybd_source *find_open(const struct ybd_finder *f,
 int ybd_finder_source(struct ybd_finder *f, const char *spec,
 		      struct ybd_source **out, struct ybd_error *err)
 {
+	char *found __cleanup_free = NULL;
 	struct ybd_source *s, **end;
 	char path[48];
-	int rc;
+	int rc = 0;
 
 	if (is_id(spec)) {
 		rc = path_of_id(f, spec, path, err);
-		if (rc)
-			return rc;
 		spec = path;
+	} else if (!strchr(spec, '/')) {
+		rc = path_of_word(spec, &found, err);
+		spec = found ? found : spec;
 	}
+	if (rc)
+		return rc;
 	*out = find_open(f, spec);
 	if (*out)
 		return 0;

@@ -9,8 +9,11 @@
 #include "blk.h"
 #include "cmd.h"
 #include "lvstore/lvstore.h"
+#include "names.h"
 #include "nl.h"
 #include "nvme.h"
+#include "parse.h"
+#include "pool/pool.h"
 #include "print.h"
 #include "source.h"
 #include "util.h"
@@ -60,6 +63,30 @@ static void print_blkid(int fd, const char *path)
 		      c.uuid[0] ? c.uuid : NULL, c.label[0] ? c.label : NULL);
 }
 
+/* Is it a pool? Then that is printed; one that is damaged is warned of. */
+static bool print_pool(const char *path)
+{
+	char uuid[YBD_UUID_TEXT_LEN];
+	struct ybd_error err = { 0 };
+	struct pool_info info;
+	struct pool_io *io;
+	int rc = pool_io_open(path, POOL_IO_LOOK, 0, &io, &err);
+
+	if (rc)
+		return false;
+	rc = pool_probe(io, &info, &err);
+	pool_io_close(io);
+	if (!rc) {
+		print_content("pool", NULL, ybd_uuid_text(info.uuid, uuid), info.name);
+	} else if (rc == -EUCLEAN || rc == -EOPNOTSUPP) {
+		cmd_warn("%s: %s", path, err.text);
+		print_content("damaged", "damaged pool", NULL, NULL);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* @fd: negative errno when it does not open */
 static void print_on(int fd, const char *path)
 {
@@ -70,7 +97,8 @@ static void print_on(int fd, const char *path)
 	if (!rc) {
 		print_content("lvstore", NULL, p.uuid, p.name);
 	} else if (rc == -ENODATA) {
-		print_blkid(fd, path);
+		if (!print_pool(path))
+			print_blkid(fd, path);
 	} else if (rc == -EMEDIUMTYPE || rc == -EUCLEAN || rc == -EOPNOTSUPP) {
 		cmd_warn("%s: %s", path, err.text);
 		print_content("damaged", "damaged lvstore", NULL, NULL);
@@ -106,6 +134,42 @@ static u32 images_of(const struct ybd_source_list *used, const char *disk)
 	return 0;
 }
 
+/* ---- how long the driver may keep I/O ---- */
+
+static void print_seconds(const char *key, u32 val)
+{
+	if (val == YBD_NVME_FOREVER)
+		print_str(key, NULL);
+	else
+		print_u64(key, val);
+}
+
+/* One line for the controller that is the worst. */
+static void warn_hold(const struct ybd_nvme_ns *ns, u32 bound)
+{
+	const struct ybd_nvme_ctrl *c = ns->ctrls;
+	u32 hold = ybd_nvme_hold(ns);
+	char text[32] = "for ever";
+	size_t i;
+
+	if (hold <= bound)
+		return;
+	for (i = 1; i < ns->nr_ctrls; i++)
+		if (ns->ctrls[i].hold > c->hold)
+			c = &ns->ctrls[i];
+	if (hold != YBD_NVME_FOREVER)
+		snprintf(text, sizeof(text), "%u s", hold);
+	if (c->hold <= bound)
+		cmd_warn("/dev/%s: I/O may be held %s when all paths are gone: lower /sys/block/%s/delayed_removal_secs",
+			 ns->disk, text, ns->disk);
+	else if (!strcmp(c->transport, "pcie"))
+		cmd_warn("/dev/%s: %s may hold I/O %s, twice /sys/module/nvme_core/parameters/io_timeout: lower that",
+			 ns->disk, c->name, text);
+	else
+		cmd_warn("/dev/%s: %s may hold I/O %s when its link is lost: lower /sys/class/nvme/%s/fast_io_fail_tmo",
+			 ns->disk, c->name, text, c->name);
+}
+
 /* ---- list ---- */
 
 static void print_ctrls(const struct ybd_nvme_ns *ns)
@@ -119,6 +183,7 @@ static void print_ctrls(const struct ybd_nvme_ns *ns)
 		print_str("transport", ns->ctrls[i].transport);
 		print_str("address", ns->ctrls[i].address);
 		print_str("state", ns->ctrls[i].state);
+		print_seconds("hold_seconds", ns->ctrls[i].hold);
 		print_object_end();
 	}
 	print_list_end();
@@ -136,7 +201,7 @@ static const char *state_of(const struct ybd_nvme_ns *ns)
 }
 
 static void print_ns(const struct ybd_nvme_ns *ns,
-		     const struct ybd_source_list *used)
+		     const struct ybd_source_list *used, u32 bound)
 {
 	int fd __cleanup_fd = -1;
 	char path[48], id[YBD_NVME_ID_LEN];
@@ -158,10 +223,13 @@ static void print_ns(const struct ybd_nvme_ns *ns,
 	print_str("serial", ns->serial);
 	print_str("transport", ns->nr_ctrls ? ns->ctrls[0].transport : NULL);
 	print_str("state", state_of(ns));
+	print_bool("multipath", ns->multipath);
+	print_seconds("hold_seconds", ybd_nvme_hold(ns));
 	print_ctrls(ns);
 	print_u64("images", images_of(used, ns->disk));
 	print_on(fd < 0 ? -errno : fd, path);
 	print_object_end();
+	warn_hold(ns, bound);
 }
 
 static void print_other(const struct ybd_source *s,
@@ -179,7 +247,7 @@ static void print_other(const struct ybd_source *s,
 }
 
 static int list_given(int n, char **spec, const struct ybd_source_list *used,
-		      struct ybd_error *err)
+		      u32 bound, struct ybd_error *err)
 {
 	struct ybd_nvme_ns ns;
 	struct ybd_finder f;
@@ -193,7 +261,7 @@ static int list_given(int n, char **spec, const struct ybd_source_list *used,
 			break;
 		if (!s->is_file &&
 		    !ybd_nvme_get(NULL, strrchr(s->path, '/') + 1, &ns)) {
-			print_ns(&ns, used);
+			print_ns(&ns, used, bound);
 			free(ns.ctrls);
 		} else {
 			print_other(s, used);
@@ -203,7 +271,8 @@ static int list_given(int n, char **spec, const struct ybd_source_list *used,
 	return rc;
 }
 
-static int list_nvme(const struct ybd_source_list *used, struct ybd_error *err)
+static int list_nvme(const struct ybd_source_list *used, u32 bound,
+		     struct ybd_error *err)
 {
 	struct ybd_nvme_list list;
 	int rc = ybd_nvme_list(NULL, &list);
@@ -212,22 +281,32 @@ static int list_nvme(const struct ybd_source_list *used, struct ybd_error *err)
 	if (rc)
 		return ybd_error_sys(err, rc, "listing NVMe namespaces");
 	for (i = 0; i < list.n; i++)
-		print_ns(&list.v[i], used);
+		print_ns(&list.v[i], used, bound);
 	ybd_nvme_list_free(&list);
 	return 0;
 }
 
 static int source_list(const struct cmd *cmd, int argc, char **argv)
 {
-	int n = cmd_parse(cmd, NULL, argc, argv, 0, argc), rc;
-	struct ybd_source_list used = in_use();
+	const char *text = "60";
+	const struct opt opts[] = {
+		OPT_STR("bound", "SECONDS", &text,
+			"Warn where I/O may be held longer (60)."),
+		OPT_END
+	};
+	int n = cmd_parse(cmd, opts, argc, argv, 0, argc), rc;
+	struct ybd_source_list used;
 	struct ybd_error err = { 0 };
+	u32 bound;
 
+	if (parse_seconds(text, &bound))
+		cmd_usage("--bound: \"%s\" is no number of seconds", text);
+	used = in_use();
 	print_list_begin("sources", list_cols);
 	if (n)
-		rc = list_given(n, argv, &used, &err);
+		rc = list_given(n, argv, &used, bound, &err);
 	else
-		rc = list_nvme(&used, &err);
+		rc = list_nvme(&used, bound, &err);
 	print_list_end();
 	ybd_source_list_free(&used);
 	return rc ? cmd_fail_err(&err) : CMD_OK;

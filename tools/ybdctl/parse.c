@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdlib.h>
 
 #include "parse.h"
 
@@ -34,5 +35,19 @@ int parse_size(const char *s, u64 *out)
 	if (v > (u64)INT64_MAX >> shift)
 		return -ERANGE;
 	*out = v << shift;
+	return 0;
+}
+
+int parse_seconds(const char *s, u32 *out)
+{
+	size_t n = strspn(s, "0123456789");
+	u64 v;
+
+	if (!n || s[n] || n > 10)
+		return -EINVAL;
+	v = strtoull(s, NULL, 10);
+	if (v > INT32_MAX)
+		return -EINVAL;
+	*out = v;
 	return 0;
 }

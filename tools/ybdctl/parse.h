@@ -14,4 +14,7 @@
  */
 int parse_size(const char *s, u64 *out);
 
+/* Decimal digits below 2^31; 0 or -EINVAL. */
+int parse_seconds(const char *s, u32 *out);
+
 #endif

@@ -60,6 +60,17 @@ lists_sources()
 		.source == \"uuid:$U_ROOTFS\"" ybdctl source list
 	json ".sources[0].uuid == \"$U_CHAIN\"" ybdctl source list "uuid:${U_CHAIN^^}"
 	json '.sources | length == 1' ybdctl source list /dev/vda
+	json ".sources[0] | .uuid == \"$U_ROOTFS\" and .hold_seconds == 60 and (.multipath | not)" \
+		ybdctl source list images
+	(
+		cd "$T"
+		: >images
+		refused 7 'write \./images or /dev/nvme' ybdctl source list images
+		json '.sources[0].content == null' ybdctl source list ./images
+		rm images
+	)
+	ybdctl source list --bound 59 images 2>&1 >/dev/null | grep 'io_timeout: lower that'
+	[ -z "$(ybdctl source list --bound 60 images 2>&1 >/dev/null)" ]
 }
 ktap_case "namespaces, their identifiers and what is on them" lists_sources
 
