@@ -120,6 +120,23 @@ BAD = [
     (USAGE, "source list --bound -1", "is no number of seconds"),
     (USAGE, "source list --bound 99999999999", "is no number of seconds"),
     (MISSING, "source list no-such-store", "no such file, and no NVMe namespace"),
+    # connect, disconnect
+    (USAGE, "connect", "the NQN of a subsystem, or --all"),
+    (USAGE, "connect nqn.x", "--transport is missing"),
+    (USAGE, "connect nqn.x --transport fc", '"fc" is none of'),
+    (USAGE, "connect nqn.x --transport tcp", "--traddr is missing"),
+    (USAGE, "connect nqn.x --transport loop --traddr ::1", "loop has no address"),
+    (USAGE, "connect nqn.x --transport tcp --traddr ::1 --io-queues 0", "no number from 1"),
+    (USAGE, "connect nqn.x --transport tcp --traddr ::1 --ctrl-loss-tmo x", "nor off"),
+    (USAGE, "connect nqn.x --transport rdma --traddr ::1 --tls", "--tls is for tcp"),
+    (USAGE, "connect nqn.x --transport tcp --traddr ::1 --keyring x", "need --tls"),
+    (USAGE, "connect --transport tcp --traddr ::1 " + "x" * 224, "longer than 223"),
+    (USAGE, "connect --all nqn.x", "exclude each other"),
+    (USAGE, "connect --all --traddr ::1", "takes what is in the file"),
+    (USAGE, "disconnect", "too few operands"),
+    (USAGE, "disconnect --all x", "exclude each other"),
+    (MISSING, "disconnect --all --config /nowhere", "/nowhere: No such file"),
+    (MISSING, "disconnect nvme99", "no controller of NVMe over Fabrics"),
     # image
     (USAGE, "image load", "no layer is given"),
     (USAGE, "image load a b", "unexpected operand"),
@@ -203,7 +220,7 @@ GROUPS = {"source": ["list"],
           "lvol": ["create", "snapshot", "clone", "delete", "rename", "resize", "set-ro",
                    "inflate", "import", "export"],
           "image": ["load", "list", "show", "unload", "verify"]}
-COMMANDS = ["convert", "create", "attach", "resize", "detach", "destroy", "list", "show",
+COMMANDS = ["convert", "create", "attach", "resize", "detach", "destroy", "connect", "disconnect", "list", "show",
             "stats", "monitor", "mount", "umount", "version"]
 
 count = failed = 0

@@ -55,6 +55,10 @@ _ybdctl_value()
 		_ybdctl_reply -W "linux/amd64 linux/arm64" -- "$2" ;;
 	--pool)
 		_ybdctl_reply -f -- "$2" ;;
+	--transport)
+		_ybdctl_reply -W "tcp rdma loop" -- "$2" ;;
+	--config)
+		_ybdctl_reply -f -- "$2" ;;
 	--layer | --esnap | --name | --uuid | --image-name | --options | -o | --uppers | \
 		--drop-upper) ;;
 	*) return 1 ;;

@@ -109,4 +109,40 @@ const char *ybd_nvme_id(const struct ybd_nvme_ns *ns, char buf[YBD_NVME_ID_LEN])
  */
 bool ybd_nvme_matches(const struct ybd_nvme_ns *ns, const char *id);
 
+/**
+ * struct ybd_nvme_conn - a controller, whether or not it has namespaces
+ * @name: nvmeN
+ * @transport: as in struct ybd_nvme_ctrl
+ * @address: "traddr=...,trsvcid=..." on fabrics
+ * @nqn: of its subsystem
+ * @hostnqn: of this host, on fabrics
+ * @state: as in struct ybd_nvme_ctrl
+ */
+struct ybd_nvme_conn {
+	char name[16];
+	char transport[16];
+	char address[256];
+	char nqn[256];
+	char hostnqn[256];
+	char state[32];
+};
+
+/* struct ybd_nvme_ctrls - all controllers, by name; @v: @n of them */
+struct ybd_nvme_ctrls {
+	struct ybd_nvme_conn *v;
+	size_t n;
+};
+
+/* The controllers that are there now; 0 also when there are none, or -errno. */
+int ybd_nvme_ctrls(const char *sysfs, struct ybd_nvme_ctrls *out);
+void ybd_nvme_ctrls_free(struct ybd_nvme_ctrls *list);
+
+/*
+ * The name of the one that has these, or NULL. @traddr and @trsvcid may be "",
+ * @hostnqn NULL, for any. One that is being deleted is not it.
+ */
+const char *ybd_nvme_ctrls_find(const struct ybd_nvme_ctrls *list, const char *transport,
+				const char *nqn, const char *traddr, const char *trsvcid,
+				const char *hostnqn);
+
 #endif

@@ -10,6 +10,8 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv);
 int cmd_resize(const struct cmd *cmd, int argc, char **argv);
 int cmd_detach(const struct cmd *cmd, int argc, char **argv);
 int cmd_destroy(const struct cmd *cmd, int argc, char **argv);
+int cmd_connect(const struct cmd *cmd, int argc, char **argv);
+int cmd_disconnect(const struct cmd *cmd, int argc, char **argv);
 int cmd_convert(const struct cmd *cmd, int argc, char **argv);
 int cmd_list(const struct cmd *cmd, int argc, char **argv);
 int cmd_show(const struct cmd *cmd, int argc, char **argv);

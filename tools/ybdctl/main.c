@@ -25,6 +25,8 @@ static const struct cmd commands[] = {
 	  cmd_detach, NULL },
 	{ "destroy", "NAME...", "Remove devices and all that was written to them.",
 	  cmd_destroy, NULL },
+	{ "connect", "[NQN]", "Connect NVMe over Fabrics.", cmd_connect, NULL },
+	{ "disconnect", "[NQN|CONTROLLER]...", "Disconnect it.", cmd_disconnect, NULL },
 	{ "list", NULL, "List devices.", cmd_list, NULL },
 	{ "show", "NAME...", "Show devices.", cmd_show, NULL },
 	{ "stats", "[NAME...]", "Show the counters of devices.", cmd_stats, NULL },
