@@ -8,6 +8,7 @@
 #define YBD_COMPAT_H
 
 #include <linux/blkdev.h>
+#include <linux/netlink.h>
 #include <linux/part_stat.h>
 #include <linux/srcu.h>
 
@@ -247,6 +248,20 @@ static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
 }
 
 #endif /* YBD_HAVE_QUEUE_LIMITS_FEATURES */
+
+/*
+ * Tell @extack values, in at most 79 characters. Older kernels take literals only:
+ * there the values go to the log, and @plain is what the caller sees.
+ */
+#ifdef NL_SET_ERR_MSG_FMT
+#define YBD_EXTACK_FMT(extack, plain, fmt, ...) \
+	NL_SET_ERR_MSG_FMT(extack, fmt, ##__VA_ARGS__)
+#else
+#define YBD_EXTACK_FMT(extack, plain, fmt, ...) do {		\
+	pr_warn_ratelimited("ybd: " fmt "\n", ##__VA_ARGS__);	\
+	NL_SET_ERR_MSG(extack, plain " (values: kernel log)");	\
+} while (0)
+#endif
 
 /* Parameters of the open method, and the disk that they name. */
 #ifdef YBD_HAVE_OPEN_TAKES_DISK

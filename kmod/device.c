@@ -14,6 +14,7 @@
 #include "device.h"
 #include "image.h"
 #include "io.h"
+#include "park.h"
 #include "source.h"
 #include "upper_pool.h"
 #include "upper_ram.h"
@@ -286,10 +287,17 @@ static struct ybd_device *device_alloc(const struct ybd_device_config *config,
 	dev->block_mask = (config->logical_block_size >> SECTOR_SHIFT) - 1;
 	strscpy(dev->name, config->name, sizeof(dev->name));
 	dev->image = config->image;
+	dev->fast.replug = config->replug;
+	ret = ybd_device_lower_init(dev);
+	if (ret)
+		goto err_ram;
 	refcount_inc(&dev->image->ref);
 	__module_get(THIS_MODULE);
 	return dev;
 
+err_ram:
+	if (dev->ram)
+		ybd_ram_destroy(dev->ram);
 err_pcpu:
 	free_percpu(dev->pcpu);
 err_free:
@@ -303,6 +311,7 @@ static void device_free(struct ybd_device *dev)
 		ybd_ram_destroy(dev->ram);
 	if (dev->upper)
 		ybd_upper_free(dev->upper);
+	ybd_device_lower_exit(dev);
 	ybd_image_put(dev->image);
 	free_percpu(dev->pcpu);
 	kfree(dev);
@@ -332,19 +341,6 @@ static bool device_is_writable(const struct ybd_device *dev)
 	return dev->ram || dev->upper;
 }
 
-/* What the device stands on: the sources, and the pool. */
-static unsigned int device_nr_lowers(const struct ybd_device *dev)
-{
-	return dev->image->nr_sources + !!dev->upper;
-}
-
-static struct block_device *device_lower(const struct ybd_device *dev, unsigned int i)
-{
-	if (i < dev->image->nr_sources)
-		return dev->image->sources[i]->b.bdev;
-	return ybd_upper_bdev(dev->upper);
-}
-
 static struct gendisk *device_alloc_disk(struct ybd_device *dev,
 					 const struct ybd_device_config *config)
 {
@@ -355,17 +351,8 @@ static struct gendisk *device_alloc_disk(struct ybd_device *dev,
 			round_down(UINT_MAX >> SECTOR_SHIFT, YBD_BLOCK_SECTORS) : 0,
 		.write_cache = dev->upper && ybd_upper_is_persistent(dev->upper),
 	};
-	unsigned int i, nr = device_nr_lowers(dev);
-	struct block_device **lowers;
-	struct gendisk *disk;
+	struct gendisk *disk = ybd_device_lower_disk(dev, &limits);
 
-	lowers = kcalloc(nr, sizeof(*lowers), GFP_KERNEL);
-	if (!lowers)
-		return ERR_PTR(-ENOMEM);
-	for (i = 0; i < nr; i++)
-		lowers[i] = device_lower(dev, i);
-	disk = ybd_disk_alloc(&limits, lowers, nr);
-	kfree(lowers);
 	if (IS_ERR(disk))
 		return disk;
 	disk->major = ybd_major;
@@ -397,32 +384,7 @@ static void device_set_fast(struct ybd_device *dev)
 	fast->table = map->table32;
 	fast->nr_units = map->nr_units;
 	fast->shift = map->shift;
-	fast->lower = source->b.bdev;
-}
-
-/* Let lsblk and holders/ show what the device stands on. */
-static void device_unlink_lowers(struct ybd_device *dev, unsigned int nr)
-{
-	while (nr--)
-		bd_unlink_disk_holder(device_lower(dev, nr), dev->disk);
-}
-
-static int device_link_lowers(struct ybd_device *dev, struct netlink_ext_ack *extack)
-{
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < device_nr_lowers(dev); i++) {
-		ret = ybd_link_holder(device_lower(dev, i), dev->disk);
-		if (ret) {
-			ybd_extack_set(extack, ret == -ENODEV ?
-				       "a source of the image, or the pool, is gone" :
-				       "cannot link the device to its sources");
-			device_unlink_lowers(dev, i);
-			return ret;
-		}
-	}
-	return 0;
+	fast->source = source;
 }
 
 static int device_drained(struct ybd_device *dev)
@@ -475,7 +437,7 @@ static int device_remove_disk(struct ybd_device *dev, struct netlink_ext_ack *ex
 {
 	long left;
 
-	device_unlink_lowers(dev, device_nr_lowers(dev));
+	ybd_device_lower_unlink(dev);
 	del_gendisk(dev->disk);
 	/* What is in a pool is written to that first, which can take as long. */
 	if (!dev->upper && device_drained(dev)) {
@@ -517,7 +479,7 @@ static int device_start(struct ybd_device *dev, const struct ybd_device_config *
 		ybd_device_put(dev);
 		return ret;
 	}
-	ret = device_link_lowers(dev, extack);
+	ret = ybd_device_lower_link(dev, extack);
 	if (ret) {
 		del_gendisk(dev->disk);
 		put_disk(dev->disk);
@@ -577,15 +539,16 @@ struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
  * @pool: where it is; borrowed
  * @uuid: of the upper
  * @image: what it was made over; borrowed
+ * @replug: milliseconds that reads wait for a source that is gone, or 0
  * @extack: told why when refused
  *
  * May sleep. Return: as ybd_device_create().
  */
 struct ybd_device *ybd_device_attach(struct ybd_pool *pool, const uuid_t *uuid,
-				     struct ybd_image *image,
+				     struct ybd_image *image, u32 replug,
 				     struct netlink_ext_ack *extack)
 {
-	struct ybd_device_config config = { .image = image };
+	struct ybd_device_config config = { .image = image, .replug = replug };
 	struct ybd_upper *upper;
 	struct ybd_device *dev;
 	int ret;
@@ -683,6 +646,8 @@ out:
  * @flags: of enum ybd_detach_flags
  * @extack: told why when refused
  *
+ * Reads that wait for a source that is gone end at once.
+ *
  * When it returns 0, new I/O fails and none is below, save reads of the image
  * that were sent without a hook (iostats off): those touch nothing but the
  * source, which stays open until the last close. May sleep.
@@ -714,6 +679,9 @@ int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack 
 		mutex_unlock(&ybd_registry_lock);
 		return -EBUSY;
 	}
+	/* Those who wait for a source are told now, or nothing below would end. */
+	WRITE_ONCE(dev->unparked, true);
+	ybd_park_drop(dev);
 	if (flags & YBD_DETACH_FLAGS_DESTROY && dev->upper)
 		ybd_upper_set_destroy(dev->upper);
 	/* Without this del_gendisk() would first write everything back. */

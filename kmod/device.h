@@ -8,6 +8,7 @@
 #include <linux/blkdev.h>
 #include <linux/completion.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/uuid.h>
 #include <linux/wait.h>
@@ -15,9 +16,12 @@
 #include "stats.h"
 #include "ybd.h"
 
+struct ybd_backing;
 struct ybd_image;
+struct ybd_limits;
 struct ybd_pool;
 struct ybd_ram;
+struct ybd_source;
 struct ybd_upper;
 
 /**
@@ -38,26 +42,41 @@ enum ybd_device_life {
  * struct ybd_fast - what most reads need, side by side
  * @table: the image's table, or NULL when it has another form of map, or its
  *	source larger logical blocks than the device
- * @lower: the one source of such a table
+ * @source: the one source of such a table
  * @part0: the device itself, for accounting
  * @queue: for its iostats switch
  * @nr_units: length of @table
  * @shift: log2 of the sectors of a unit
  * @written: the upper may have blocks; never unset
+ * @replug: milliseconds that reads wait for a source that is gone, 0 for none;
+ *	written with lower_lock, see device_lower.c
  */
 struct ybd_fast {
 	const u32		*table;
-	struct block_device	*lower;
+	struct ybd_source	*source;
 	struct block_device	*part0;
 	struct request_queue	*queue;
 	u32			nr_units;
 	u8			shift;
 	bool			written;
+	u32			replug;
+};
+
+/**
+ * struct ybd_lower - one source of a device
+ * @link: what of it is shown below the device; a reference
+ * @linked: it is
+ * @held: the first that I/O without a hook may have gone to; a reference, or NULL
+ */
+struct ybd_lower {
+	struct ybd_backing	*link;
+	bool			linked;
+	struct ybd_backing	*held;
 };
 
 /**
  * struct ybd_device - a device
- * @fast: copies for the read path; immutable but for @written
+ * @fast: copies for the read path; immutable but for @written and @replug
  * @pcpu: counters
  * @disk: the gendisk; NULL once it is released, under ybd_registry_lock
  * @image: what it shows below its upper; one reference
@@ -65,6 +84,10 @@ struct ybd_fast {
  * @upper: its upper in a pool, or NULL; owned
  * @block_mask: logical block size in sectors, minus 1
  * @nr_sectors: virtual size; the disk forgets it when it is removed
+ * @unparked: no read waits for a source any more; never unset
+ * @lower_lock: protects @lower, @links_live and the change of @fast.replug
+ * @links_live: the links to what is below are there
+ * @lower: for each source of the image
  * @draining: tells completions to wake @drained; written once
  * @drained: woken when an I/O ends while @draining
  * @detach_work: the rest of a detach that takes long; holds a reference
@@ -86,6 +109,10 @@ struct ybd_device {
 	struct ybd_upper	*upper;
 	unsigned int		block_mask;
 	sector_t		nr_sectors;
+	bool			unparked;
+	struct mutex		lower_lock;
+	bool			links_live;
+	struct ybd_lower	*lower;
 	bool			draining;
 	wait_queue_head_t	drained;
 	struct work_struct	detach_work;
@@ -114,6 +141,7 @@ struct ybd_device {
  * @reserve: of such an upper, bytes that are kept for it
  * @layers: of a persistent upper, the list of layers that its header names
  * @layers_bytes: length of @layers
+ * @replug: milliseconds that reads wait for a source that is gone, or 0
  */
 struct ybd_device_config {
 	const char		*name;
@@ -129,12 +157,13 @@ struct ybd_device_config {
 	u64			reserve;
 	const void		*layers;
 	u32			layers_bytes;
+	u32			replug;
 };
 
 struct ybd_device *ybd_device_create(const struct ybd_device_config *config,
 				     struct netlink_ext_ack *extack);
 struct ybd_device *ybd_device_attach(struct ybd_pool *pool, const uuid_t *uuid,
-				     struct ybd_image *image,
+				     struct ybd_image *image, u32 replug,
 				     struct netlink_ext_ack *extack);
 int ybd_device_resize(struct ybd_device *dev, u64 size, struct netlink_ext_ack *extack);
 int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack *extack);
@@ -147,6 +176,17 @@ unsigned int ybd_device_count(void);
 unsigned int ybd_device_major(void);
 u64 ybd_device_stat(const struct ybd_device *dev, enum ybd_stat what);
 bool ybd_disk_is_ours(const struct gendisk *disk);
+
+/* ---- device_lower.c: what devices stand on ---- */
+
+int ybd_device_lower_init(struct ybd_device *dev);
+void ybd_device_lower_exit(struct ybd_device *dev);
+struct gendisk *ybd_device_lower_disk(struct ybd_device *dev, const struct ybd_limits *limits);
+int ybd_device_lower_link(struct ybd_device *dev, struct netlink_ext_ack *extack);
+void ybd_device_lower_unlink(struct ybd_device *dev);
+void ybd_device_set_replug(struct ybd_device *dev, u32 replug);
+struct ybd_source *ybd_device_swap_source(u32 id, const char *name, int fd,
+					  struct netlink_ext_ack *extack);
 
 int ybd_device_init(void);
 void ybd_device_exit(void);

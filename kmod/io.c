@@ -13,6 +13,7 @@
 #include "io.h"
 #include "io_hook.h"
 #include "io_remap.h"
+#include "park.h"
 #include "slow.h"
 #include "source.h"
 #include "trace.h"
@@ -21,6 +22,13 @@
 
 /* Splits of all devices: a ybd device is no source, so one reserve will do. */
 static struct bio_set io_split_set;
+/* And of those whose reads may wait long for a source that is gone. */
+static struct bio_set io_replug_set;
+
+static struct bio_set *io_set(const struct ybd_device *dev)
+{
+	return READ_ONCE(dev->fast.replug) ? &io_replug_set : &io_split_set;
+}
 
 static gfp_t io_gfp(const struct bio *bio)
 {
@@ -154,7 +162,7 @@ static bool io_needs_bounce(struct bio *bio, const struct ybd_source *source,
  */
 struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr)
 {
-	struct bio *front = ybd_bio_split(bio, nr, io_gfp(bio), &io_split_set);
+	struct bio *front = ybd_bio_split(bio, nr, io_gfp(bio), io_set(dev));
 
 	if (unlikely(!front))
 		return NULL;
@@ -172,9 +180,9 @@ struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr)
 }
 
 /* A bio that has what is left of @bio, which ends after it. Process context; sleeps. */
-struct bio *ybd_io_clone(struct bio *bio)
+struct bio *ybd_io_clone(struct ybd_device *dev, struct bio *bio)
 {
-	struct bio *clone = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, &io_split_set);
+	struct bio *clone = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, io_set(dev));
 
 	/* It has been throttled and counted as a part of that. */
 	if (bio_flagged(bio, BIO_BPS_THROTTLED))
@@ -232,6 +240,61 @@ would_block:
 	ybd_io_would_block(dev, bio);
 }
 
+/* To a source, as a read that can be parked there. */
+static void io_send_parkable(struct ybd_device *dev, struct bio *bio, struct io_hook *hook,
+			     struct ybd_source *source, sector_t phys)
+{
+	struct ybd_backing *backing = ybd_backing_enter(source);
+
+	ybd_stat_inc(dev->pcpu, YBD_STAT_IMAGE_READS);
+	ybd_park_arm(hook, bio, source, backing, phys);
+	ybd_io_remap(dev, bio, backing->b.bdev, phys, bio_sectors(bio));
+}
+
+/*
+ * The device waits for sources. What is sent has to be one read of one source
+ * with nothing chained to it, whose error is its own: if it is to be sent again,
+ * that must not lose the error of another. So what others are chained to is not
+ * sent, but a clone of it.
+ */
+static noinline void io_read_parkable(struct ybd_device *dev, struct bio *bio,
+				      unsigned int sectors, const struct ybd_map_run *run)
+{
+	struct ybd_source *source = dev->image->sources[run->source];
+	bool rest = ybd_hook_is_rest(dev, bio);
+	bool acct = !rest && blk_queue_io_stat(dev->fast.queue);
+	bool split = run->nr < bio_sectors(bio);
+	bool single = !rest && !split && !bio_flagged(bio, BIO_CHAIN);
+	struct io_hook *hook = NULL;
+	struct bio *piece = bio;
+
+	/* A clone has to be waited for. */
+	if (!single && !split && bio->bi_opf & REQ_NOWAIT)
+		goto would_block;
+	if (single)
+		hook = ybd_hook_read(dev, bio, sectors, acct);
+	else if (!rest)
+		hook = ybd_hook(dev, bio, sectors, acct, false);
+	if (!rest && !hook)
+		goto would_block;
+	if (!rest && !acct)
+		ybd_io_count(dev, REQ_OP_READ, sectors);
+	if (!single) {
+		piece = split ? ybd_io_split(dev, bio, run->nr) : ybd_io_clone(dev, bio);
+		if (!piece)
+			goto would_block;
+		hook = ybd_hook_read(dev, piece, run->nr, false);
+	}
+	io_send_parkable(dev, piece, hook, source, run->phys);
+	/* It ends with the last of its pieces. */
+	if (!single && !split)
+		bio_endio(bio);
+	return;
+
+would_block:
+	ybd_io_would_block(dev, bio);
+}
+
 static void io_read_image(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
 			  struct ybd_map_run *run)
 {
@@ -247,6 +310,11 @@ static void io_read_image(struct ybd_device *dev, struct bio *bio, unsigned int 
 		return;
 	}
 
+	/* The source is read below only after this: see ybd_device_set_replug(). */
+	if (unlikely(smp_load_acquire(&dev->fast.replug)) && !bounce) {
+		io_read_parkable(dev, bio, sectors, run);
+		return;
+	}
 	if (!ybd_hook_is_rest(dev, bio)) {
 		if (acct || bounce || run->nr < bio_sectors(bio)) {
 			if (!ybd_hook(dev, bio, sectors, acct, false)) {
@@ -271,7 +339,7 @@ static void io_read_image(struct ybd_device *dev, struct bio *bio, unsigned int 
 		return;
 	}
 	ybd_stat_inc(dev->pcpu, YBD_STAT_IMAGE_READS);
-	ybd_io_remap(dev, bio, source->b.bdev, run->phys, run->nr);
+	ybd_io_remap(dev, bio, READ_ONCE(source->lower), run->phys, run->nr);
 }
 
 static noinline void io_read(struct ybd_device *dev, struct bio *bio)
@@ -294,6 +362,26 @@ static noinline void io_read(struct ybd_device *dev, struct bio *bio)
 		io_read_done(dev, bio, sectors);
 }
 
+/* What io_read_parkable() does, where there is one piece. */
+static bool io_read_fast_parkable(struct ybd_device *dev, struct bio *bio, sector_t phys)
+{
+	bool acct = blk_queue_io_stat(dev->fast.queue);
+	unsigned int sectors = bio_sectors(bio);
+	struct io_hook *hook;
+
+	if (unlikely(bio_flagged(bio, BIO_CHAIN)))
+		return false;
+	hook = ybd_hook_read(dev, bio, sectors, acct);
+	if (unlikely(!hook)) {
+		ybd_io_would_block(dev, bio);
+		return true;
+	}
+	if (!acct)
+		ybd_io_count(dev, REQ_OP_READ, sectors);
+	io_send_parkable(dev, bio, hook, dev->fast.source, phys);
+	return true;
+}
+
 /*
  * The common read: a table of one source, all of it in one cluster, nothing
  * written yet. What io_read() does, without what it does not need here. Return
@@ -306,6 +394,7 @@ static __always_inline bool io_read_fast(struct ybd_device *dev, struct bio *bio
 	unsigned int sectors = bio_sectors(bio);
 	unsigned int within = sector & ((1U << fast->shift) - 1);
 	u64 unit = sector >> fast->shift;
+	u64 phys;
 	u32 entry;
 
 	if (unlikely(!fast->table || READ_ONCE(fast->written) || unit >= fast->nr_units ||
@@ -315,6 +404,10 @@ static __always_inline bool io_read_fast(struct ybd_device *dev, struct bio *bio
 	entry = fast->table[unit];
 	if (unlikely(!entry))
 		return false;
+	phys = ((u64)(entry - 1) << fast->shift) + within;
+	/* The source is read below only after this: see ybd_device_set_replug(). */
+	if (unlikely(smp_load_acquire(&fast->replug)))
+		return io_read_fast_parkable(dev, bio, phys);
 	if (!blk_queue_io_stat(fast->queue)) {
 		ybd_io_count(dev, REQ_OP_READ, sectors);
 	} else if (unlikely(!ybd_hook(dev, bio, sectors, true, false))) {
@@ -322,7 +415,7 @@ static __always_inline bool io_read_fast(struct ybd_device *dev, struct bio *bio
 		return true;
 	}
 	ybd_stat_inc(dev->pcpu, YBD_STAT_IMAGE_READS);
-	ybd_io_remap(dev, bio, fast->lower, ((u64)(entry - 1) << fast->shift) + within, sectors);
+	ybd_io_remap(dev, bio, READ_ONCE(fast->source->lower), phys, sectors);
 	return true;
 }
 
@@ -415,12 +508,22 @@ int ybd_io_init(void)
 		return ret;
 	ret = bioset_init(&io_split_set, BIO_POOL_SIZE, 0, 0);
 	if (ret)
-		ybd_hook_exit();
+		goto err_hook;
+	ret = bioset_init(&io_replug_set, BIO_POOL_SIZE, 0, 0);
+	if (ret)
+		goto err_split;
+	return 0;
+
+err_split:
+	bioset_exit(&io_split_set);
+err_hook:
+	ybd_hook_exit();
 	return ret;
 }
 
 void ybd_io_exit(void)
 {
+	bioset_exit(&io_replug_set);
 	bioset_exit(&io_split_set);
 	ybd_hook_exit();
 }

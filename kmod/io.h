@@ -13,7 +13,7 @@
 void ybd_submit_bio(struct bio *bio);
 
 struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr);
-struct bio *ybd_io_clone(struct bio *bio);
+struct bio *ybd_io_clone(struct ybd_device *dev, struct bio *bio);
 struct bio *ybd_io_split(struct ybd_device *dev, struct bio *bio, unsigned int nr);
 void ybd_io_would_block(struct ybd_device *dev, struct bio *bio);
 void ybd_io_pool_write(struct ybd_device *dev, struct bio *bio);

@@ -37,6 +37,8 @@ static struct kmem_cache *hook_cache;
  */
 static mempool_t hook_pool;
 static mempool_t hook_piece_pool;
+/* And of reads of sources that may be gone for long: nobody else waits for these. */
+static mempool_t hook_park_pool;
 
 static struct io_hook *hook_alloc(mempool_t *pool, gfp_t gfp)
 {
@@ -63,6 +65,10 @@ static void hook_free(struct io_hook *hook)
 	 */
 	if (unlikely(READ_ONCE(hook_piece_pool.curr_nr) < HOOK_RESERVE)) {
 		mempool_free(hook, &hook_piece_pool);
+		return;
+	}
+	if (unlikely(READ_ONCE(hook_park_pool.curr_nr) < HOOK_RESERVE)) {
+		mempool_free(hook, &hook_park_pool);
 		return;
 	}
 	if (!IS_ENABLED(CONFIG_KASAN) &&
@@ -116,10 +122,39 @@ void ybd_hook_end(struct bio *bio)
 	bio->bi_private = hook->private;
 	if (hook->acct)
 		ybd_acct_end(dev->fast.part0, hook->op, hook->sectors, hook->start);
-	hook_free(hook);
+	if (likely(!hook->embedded))
+		hook_free(hook);
 	ybd_device_io_end(dev);
 	/* Not ->bi_end_io(): that of a chained bio must not be called. */
 	bio_endio(bio);
+}
+
+static gfp_t hook_gfp(const struct bio *bio)
+{
+	return bio->bi_opf & REQ_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO;
+}
+
+static __always_inline void hook_on(struct io_hook *hook, struct ybd_device *dev,
+				    struct bio *bio, unsigned int sectors, bool acct,
+				    bool embedded)
+{
+	hook->end_io = bio->bi_end_io;
+	hook->private = bio->bi_private;
+	hook->dev = dev;
+	hook->source = NULL;
+	hook->sectors = sectors;
+	hook->op = bio_op(bio);
+	hook->acct = acct;
+	hook->first = false;
+	hook->entered = false;
+	hook->commit = false;
+	hook->pool = false;
+	hook->embedded = embedded;
+	if (acct)
+		hook->start = ybd_acct_start(dev->fast.part0, hook->op, sectors, jiffies);
+	ybd_device_io_begin(dev);
+	bio->bi_end_io = ybd_hook_end;
+	bio->bi_private = hook;
 }
 
 /**
@@ -136,27 +171,42 @@ void ybd_hook_end(struct bio *bio)
 struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
 			 bool acct, bool is_piece)
 {
-	gfp_t gfp = bio->bi_opf & REQ_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO;
 	struct io_hook *hook;
 
-	hook = hook_alloc(is_piece ? &hook_piece_pool : &hook_pool, gfp);
-	if (unlikely(!hook))
-		return NULL;
-	hook->end_io = bio->bi_end_io;
-	hook->private = bio->bi_private;
-	hook->dev = dev;
-	hook->sectors = sectors;
-	hook->op = bio_op(bio);
-	hook->acct = acct;
-	hook->first = false;
-	hook->entered = false;
-	hook->commit = false;
-	if (acct)
-		hook->start = ybd_acct_start(dev->fast.part0, hook->op, sectors, jiffies);
-	ybd_device_io_begin(dev);
-	bio->bi_end_io = ybd_hook_end;
-	bio->bi_private = hook;
+	hook = hook_alloc(is_piece ? &hook_piece_pool : &hook_pool, hook_gfp(bio));
+	if (likely(hook))
+		hook_on(hook, dev, bio, sectors, acct, false);
 	return hook;
+}
+
+/**
+ * ybd_hook_read - hook a read that may be parked
+ * @dev: the device
+ * @bio: the read; the caller arms it with ybd_park_arm()
+ * @sectors: its length
+ * @acct: account for it
+ *
+ * As ybd_hook().
+ */
+struct io_hook *ybd_hook_read(struct ybd_device *dev, struct bio *bio,
+			      unsigned int sectors, bool acct)
+{
+	struct io_hook *hook = hook_alloc(&hook_park_pool, hook_gfp(bio));
+
+	if (likely(hook))
+		hook_on(hook, dev, bio, sectors, acct, false);
+	return hook;
+}
+
+/**
+ * ybd_hook_embedded - hook a bio, not accounted for, with a hook of the caller's
+ * @dev: the device
+ * @bio: the bio
+ * @hook: stays until the bio has ended
+ */
+void ybd_hook_embedded(struct ybd_device *dev, struct bio *bio, struct io_hook *hook)
+{
+	hook_on(hook, dev, bio, bio_sectors(bio), false, true);
 }
 
 /* Cache and reserve. */
@@ -173,8 +223,13 @@ int ybd_hook_init(void)
 	ret = mempool_init_slab_pool(&hook_piece_pool, HOOK_RESERVE, hook_cache);
 	if (ret)
 		goto err_pool;
+	ret = mempool_init_slab_pool(&hook_park_pool, HOOK_RESERVE, hook_cache);
+	if (ret)
+		goto err_piece_pool;
 	return 0;
 
+err_piece_pool:
+	mempool_exit(&hook_piece_pool);
 err_pool:
 	mempool_exit(&hook_pool);
 err_cache:
@@ -192,6 +247,7 @@ void ybd_hook_exit(void)
 		while (stash->nr)
 			mempool_free(stash->hook[--stash->nr], &hook_pool);
 	}
+	mempool_exit(&hook_park_pool);
 	mempool_exit(&hook_piece_pool);
 	mempool_exit(&hook_pool);
 	kmem_cache_destroy(hook_cache);

@@ -6,9 +6,11 @@
 #define YBD_IO_HOOK_H
 
 #include <linux/blkdev.h>
+#include "park.h"
 #include "upper_pool.h"
 
 struct ybd_device;
+struct ybd_source;
 
 /**
  * struct io_hook - what a hooked bio is to do at its end
@@ -22,8 +24,12 @@ struct ybd_device;
  * @first: it is a first write, of @piece
  * @entered: it has entered the upper, with @srcu
  * @commit: what it wrote is to be durable before it ends
+ * @pool: it is I/O to the pool and nothing else
+ * @embedded: its owner frees it
  * @srcu: see ybd_upper_enter()
+ * @source: it is a read of this and nothing else, which can be parked, or NULL
  * @piece: of a first write
+ * @park: of such a read
  */
 struct io_hook {
 	bio_end_io_t		*end_io;
@@ -36,12 +42,21 @@ struct io_hook {
 	bool			first;
 	bool			entered;
 	bool			commit;
+	bool			pool;
+	bool			embedded;
 	int			srcu;
-	struct ybd_piece	piece;
+	struct ybd_source	*source;
+	union {
+		struct ybd_piece	piece;
+		struct ybd_parkable	park;
+	};
 };
 
 struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
 			 bool acct, bool is_piece);
+struct io_hook *ybd_hook_read(struct ybd_device *dev, struct bio *bio,
+			      unsigned int sectors, bool acct);
+void ybd_hook_embedded(struct ybd_device *dev, struct bio *bio, struct io_hook *hook);
 void ybd_hook_end(struct bio *bio);
 
 /*

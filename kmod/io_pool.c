@@ -151,7 +151,7 @@ static void send_piece(struct pool_write *w, const struct ybd_piece *piece, int 
 static struct bio *cut_merge(struct pool_write *w, unsigned int sectors)
 {
 	struct bio *front = ybd_io_cut(w->dev, w->bio, sectors);
-	struct bio *rest = ybd_io_clone(w->bio);
+	struct bio *rest = ybd_io_clone(w->dev, w->bio);
 
 	ybd_hook(w->dev, rest, bio_sectors(rest), false, true);
 	submit_bio_noacct(rest);

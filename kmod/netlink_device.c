@@ -103,6 +103,7 @@ static int fill_device(struct sk_buff *skb, const void *object)
 			dev->life == YBD_DEVICE_LIVE ? YBD_DEVICE_STATE_LIVE :
 						       YBD_DEVICE_STATE_DETACHED) ||
 	    nla_put_u32(skb, YBD_A_DEVICE_OPENERS, openers) ||
+	    nla_put_u32(skb, YBD_A_DEVICE_REPLUG_TIMEOUT, READ_ONCE(dev->fast.replug)) ||
 	    fill_stats(skb, dev, dev->upper ? &upper : NULL) ||
 	    (dev->upper && fill_upper(skb, dev, &upper)))
 		return -EMSGSIZE;
@@ -156,6 +157,19 @@ static struct ybd_device *device_get(struct genl_info *info)
 	return ERR_PTR(-ENODEV);
 }
 
+/* Of a request that may have one. */
+static int get_replug(struct genl_info *info, u32 *replug)
+{
+	struct nlattr *attr = info->attrs[YBD_A_DEVICE_REPLUG_TIMEOUT];
+
+	*replug = attr ? nla_get_u32(attr) : 0;
+	if (*replug <= YBD_REPLUG_MAX)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, attr,
+			    "replug-timeout: expected at most a day, 86400000 milliseconds");
+	return -EINVAL;
+}
+
 static void device_config(struct ybd_device_config *config, struct genl_info *info,
 			  struct ybd_image *image)
 {
@@ -205,9 +219,11 @@ int ybd_nl_device_create_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ybd_image *image;
 	struct ybd_device *dev;
 	struct sk_buff *msg;
+	u32 replug;
 	int ret;
 
-	ret = ybd_nl_check_permission(skb, info->extack) ?: REQUIRE(info, YBD_A_DEVICE_NAME);
+	ret = ybd_nl_check_permission(skb, info->extack) ?: REQUIRE(info, YBD_A_DEVICE_NAME) ?:
+	      get_replug(info, &replug);
 	if (ret)
 		return ret;
 	image = ybd_nl_image_get(info, YBD_A_DEVICE_IMAGE_ID, YBD_A_DEVICE_IMAGE_NAME);
@@ -219,6 +235,7 @@ int ybd_nl_device_create_doit(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 	}
 	device_config(&config, info, image);
+	config.replug = replug;
 	ret = ybd_nl_config_pool(&config, info);
 	dev = ret ? ERR_PTR(ret) : ybd_device_create(&config, info->extack);
 	ybd_nl_config_release(&config);
@@ -236,18 +253,20 @@ int ybd_nl_device_attach_doit(struct sk_buff *skb, struct genl_info *info)
 	struct ybd_image *image;
 	struct ybd_device *dev;
 	struct sk_buff *msg;
+	u32 replug;
 	int ret;
 
 	ret = ybd_nl_check_permission(skb, info->extack) ?:
 	      REQUIRE(info, YBD_A_DEVICE_POOL_FD) ?:
-	      REQUIRE(info, YBD_A_DEVICE_UPPER_UUID);
+	      REQUIRE(info, YBD_A_DEVICE_UPPER_UUID) ?:
+	      get_replug(info, &replug);
 	if (ret)
 		return ret;
 	image = ybd_nl_image_get(info, YBD_A_DEVICE_IMAGE_ID, YBD_A_DEVICE_IMAGE_NAME);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	msg = genlmsg_new(answer_size(0), GFP_KERNEL);
-	dev = msg ? ybd_nl_attach_upper(info, image) : ERR_PTR(-ENOMEM);
+	dev = msg ? ybd_nl_attach_upper(info, image, replug) : ERR_PTR(-ENOMEM);
 	ybd_image_put(image);
 	if (IS_ERR(dev)) {
 		nlmsg_free(msg);
@@ -279,6 +298,30 @@ int ybd_nl_device_resize_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	return device_made(dev, msg, info, YBD_CMD_DEVICE_CHANGED_NTF,
 			   YBD_CMD_DEVICE_RESIZE);
+}
+
+int ybd_nl_device_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct ybd_device *dev;
+	struct sk_buff *msg;
+	u32 replug;
+	int ret;
+
+	ret = ybd_nl_check_permission(skb, info->extack) ?:
+	      REQUIRE(info, YBD_A_DEVICE_REPLUG_TIMEOUT) ?:
+	      get_replug(info, &replug);
+	if (ret)
+		return ret;
+	dev = device_get(info);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	msg = genlmsg_new(answer_size(0), GFP_KERNEL);
+	if (!msg) {
+		ybd_device_put(dev);
+		return -ENOMEM;
+	}
+	ybd_device_set_replug(dev, replug);
+	return device_made(dev, msg, info, YBD_CMD_DEVICE_CHANGED_NTF, YBD_CMD_DEVICE_SET);
 }
 
 int ybd_nl_device_detach_doit(struct sk_buff *skb, struct genl_info *info)

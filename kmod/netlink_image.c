@@ -4,6 +4,7 @@
  */
 #include <net/genetlink.h>
 
+#include "device.h"
 #include "image.h"
 #include "netlink_priv.h"
 #include "nl_gen.h"
@@ -11,26 +12,46 @@
 
 /* -------- sources -------- */
 
-static int fill_source(struct sk_buff *skb, const struct ybd_source *source, int type,
+static int fill_source_disk(struct sk_buff *skb, struct ybd_source *source)
+{
+	struct ybd_backing *backing = ybd_backing_enter(source);
+	struct block_device *bdev = backing->b.bdev;
+	int ret = 0;
+
+	if (nla_put_string(skb, YBD_A_SOURCE_DISK, dev_name(&bdev->bd_device)) ||
+	    nla_put_u32(skb, YBD_A_SOURCE_MAJOR, MAJOR(bdev->bd_dev)) ||
+	    nla_put_u32(skb, YBD_A_SOURCE_MINOR, MINOR(bdev->bd_dev)))
+		ret = -EMSGSIZE;
+	ybd_backing_leave(backing);
+	return ret;
+}
+
+static int fill_source(struct sk_buff *skb, struct ybd_source *source, int type,
 		       unsigned int images)
 {
 	struct nlattr *nest = nla_nest_start(skb, type);
-	dev_t dev = source->b.bdev->bd_dev;
 
 	if (!nest)
 		return -EMSGSIZE;
 	if (nla_put_u32(skb, YBD_A_SOURCE_ID, source->id) ||
 	    nla_put_string(skb, YBD_A_SOURCE_NAME, source->name) ||
-	    nla_put_string(skb, YBD_A_SOURCE_DISK, dev_name(&source->b.bdev->bd_device)) ||
-	    nla_put_u32(skb, YBD_A_SOURCE_MAJOR, MAJOR(dev)) ||
-	    nla_put_u32(skb, YBD_A_SOURCE_MINOR, MINOR(dev)) ||
+	    fill_source_disk(skb, source) ||
 	    nla_put_u64_64bit(skb, YBD_A_SOURCE_SIZE, source->size, 0) ||
 	    nla_put_u32(skb, YBD_A_SOURCE_LOGICAL_BLOCK_SIZE,
 			(source->block_mask + 1) << SECTOR_SHIFT) ||
+	    nla_put_u32(skb, YBD_A_SOURCE_SWAPS, READ_ONCE(source->swaps)) ||
+	    nla_put_u32(skb, YBD_A_SOURCE_PARKED, READ_ONCE(source->nr_parked)) ||
 	    (images && nla_put_u32(skb, YBD_A_SOURCE_IMAGES, images)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
+}
+
+static int fill_source_answer(struct sk_buff *skb, const void *object)
+{
+	struct ybd_source *source = (struct ybd_source *)object;
+
+	return fill_source(skb, source, YBD_A_SOURCES_SOURCE, READ_ONCE(source->images));
 }
 
 /**
@@ -120,6 +141,41 @@ int ybd_nl_source_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		return ret;
 	cb->args[0] = walk.above;
 	return skb->len;
+}
+
+int ybd_nl_source_swap_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *attrs[YBD_A_SOURCE_MAX + 1];
+	struct ybd_source *source;
+	struct sk_buff *msg;
+	int ret;
+
+	ret = ybd_nl_check_permission(skb, info->extack) ?: REQUIRE(info, YBD_A_SOURCES_SOURCE);
+	if (ret)
+		return ret;
+	ret = nla_parse_nested(attrs, YBD_A_SOURCE_MAX, info->attrs[YBD_A_SOURCES_SOURCE],
+			       ybd_source_nl_policy, info->extack);
+	if (ret)
+		return ret;
+	if (!attrs[YBD_A_SOURCE_FD] || !attrs[YBD_A_SOURCE_NAME]) {
+		NL_SET_ERR_MSG(info->extack, "source: missing fd or name");
+		return -EINVAL;
+	}
+	msg = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	source = ybd_device_swap_source(attrs[YBD_A_SOURCE_ID] ?
+					nla_get_u32(attrs[YBD_A_SOURCE_ID]) : 0,
+					attr_str(attrs[YBD_A_SOURCE_NAME]),
+					nla_get_s32(attrs[YBD_A_SOURCE_FD]), info->extack);
+	if (IS_ERR(source)) {
+		nlmsg_free(msg);
+		return PTR_ERR(source);
+	}
+	ybd_nl_notify(YBD_CMD_SOURCE_SWAPPED_NTF, answer_size(0), fill_source_answer, source);
+	ret = ybd_nl_reply(msg, info, YBD_CMD_SOURCE_SWAP, fill_source_answer, source);
+	ybd_source_put(source);
+	return ret;
 }
 
 /* -------- images -------- */

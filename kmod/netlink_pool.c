@@ -364,10 +364,12 @@ static void upper_uuid(struct genl_info *info, uuid_t *uuid)
  * ybd_nl_attach_upper - a device for the upper that a request names
  * @info: the request
  * @image: below the upper
+ * @replug: of the device
  *
  * Return: the device, to be put, or an error.
  */
-struct ybd_device *ybd_nl_attach_upper(struct genl_info *info, struct ybd_image *image)
+struct ybd_device *ybd_nl_attach_upper(struct genl_info *info, struct ybd_image *image,
+				       u32 replug)
 {
 	struct ybd_pool *pool = pool_get_fd(info);
 	struct ybd_device *dev;
@@ -376,7 +378,7 @@ struct ybd_device *ybd_nl_attach_upper(struct genl_info *info, struct ybd_image 
 	if (IS_ERR(pool))
 		return ERR_CAST(pool);
 	upper_uuid(info, &uuid);
-	dev = ybd_device_attach(pool, &uuid, image, info->extack);
+	dev = ybd_device_attach(pool, &uuid, image, replug, info->extack);
 	ybd_pool_put(pool);
 	return dev;
 }

@@ -54,6 +54,7 @@ struct ybd_image *ybd_nl_image_get(struct genl_info *info, int id_attr, int name
 
 int ybd_nl_config_pool(struct ybd_device_config *config, struct genl_info *info);
 void ybd_nl_config_release(struct ybd_device_config *config);
-struct ybd_device *ybd_nl_attach_upper(struct genl_info *info, struct ybd_image *image);
+struct ybd_device *ybd_nl_attach_upper(struct genl_info *info, struct ybd_image *image,
+				       u32 replug);
 
 #endif /* YBD_NETLINK_PRIV_H */

@@ -12,7 +12,7 @@
 #include <uapi/linux/ybd.h>
 
 /* Common nested types */
-const struct nla_policy ybd_source_nl_policy[YBD_A_SOURCE_IMAGES + 1] = {
+const struct nla_policy ybd_source_nl_policy[YBD_A_SOURCE_PARKED + 1] = {
 	[YBD_A_SOURCE_FD] = NLA_POLICY_MIN(NLA_S32, 0),
 	[YBD_A_SOURCE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_SOURCE_NAME_LEN, },
 	[YBD_A_SOURCE_ID] = { .type = NLA_U32, },
@@ -22,6 +22,8 @@ const struct nla_policy ybd_source_nl_policy[YBD_A_SOURCE_IMAGES + 1] = {
 	[YBD_A_SOURCE_SIZE] = { .type = NLA_U64, },
 	[YBD_A_SOURCE_LOGICAL_BLOCK_SIZE] = { .type = NLA_U32, },
 	[YBD_A_SOURCE_IMAGES] = { .type = NLA_U32, },
+	[YBD_A_SOURCE_SWAPS] = { .type = NLA_U32, },
+	[YBD_A_SOURCE_PARKED] = { .type = NLA_U32, },
 };
 
 /* YBD_CMD_INFO_GET - do */
@@ -61,7 +63,7 @@ const struct nla_policy ybd_image_get_nl_policy[YBD_A_IMAGE_NAME + 1] = {
 };
 
 /* YBD_CMD_DEVICE_CREATE - do */
-const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_LAYERS_FD + 1] = {
+const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_REPLUG_TIMEOUT + 1] = {
 	[YBD_A_DEVICE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_NAME_LEN, },
 	[YBD_A_DEVICE_IMAGE_ID] = { .type = NLA_U32, },
 	[YBD_A_DEVICE_IMAGE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_IMAGE_NAME_LEN, },
@@ -75,6 +77,7 @@ const struct nla_policy ybd_device_create_nl_policy[YBD_A_DEVICE_LAYERS_FD + 1] 
 	[YBD_A_DEVICE_QUOTA] = { .type = NLA_U64, },
 	[YBD_A_DEVICE_RESERVE] = { .type = NLA_U64, },
 	[YBD_A_DEVICE_LAYERS_FD] = NLA_POLICY_MIN(NLA_S32, 0),
+	[YBD_A_DEVICE_REPLUG_TIMEOUT] = { .type = NLA_U32, },
 };
 
 /* YBD_CMD_DEVICE_DETACH - do */
@@ -91,11 +94,12 @@ const struct nla_policy ybd_device_get_nl_policy[YBD_A_DEVICE_NAME + 1] = {
 };
 
 /* YBD_CMD_DEVICE_ATTACH - do */
-const struct nla_policy ybd_device_attach_nl_policy[YBD_A_DEVICE_UPPER_UUID + 1] = {
+const struct nla_policy ybd_device_attach_nl_policy[YBD_A_DEVICE_REPLUG_TIMEOUT + 1] = {
 	[YBD_A_DEVICE_POOL_FD] = NLA_POLICY_MIN(NLA_S32, 0),
 	[YBD_A_DEVICE_UPPER_UUID] = NLA_POLICY_EXACT_LEN(16),
 	[YBD_A_DEVICE_IMAGE_ID] = { .type = NLA_U32, },
 	[YBD_A_DEVICE_IMAGE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_IMAGE_NAME_LEN, },
+	[YBD_A_DEVICE_REPLUG_TIMEOUT] = { .type = NLA_U32, },
 };
 
 /* YBD_CMD_DEVICE_RESIZE - do */
@@ -117,8 +121,20 @@ const struct nla_policy ybd_pool_get_nl_policy[YBD_A_POOL_UUID + 1] = {
 	[YBD_A_POOL_UUID] = NLA_POLICY_EXACT_LEN(16),
 };
 
+/* YBD_CMD_DEVICE_SET - do */
+const struct nla_policy ybd_device_set_nl_policy[YBD_A_DEVICE_REPLUG_TIMEOUT + 1] = {
+	[YBD_A_DEVICE_ID] = { .type = NLA_U32, },
+	[YBD_A_DEVICE_NAME] = { .type = NLA_NUL_STRING, .len = YBD_NAME_LEN, },
+	[YBD_A_DEVICE_REPLUG_TIMEOUT] = { .type = NLA_U32, },
+};
+
+/* YBD_CMD_SOURCE_SWAP - do */
+const struct nla_policy ybd_source_swap_nl_policy[YBD_A_SOURCES_SOURCE + 1] = {
+	[YBD_A_SOURCES_SOURCE] = NLA_POLICY_NESTED(ybd_source_nl_policy),
+};
+
 /* Ops table for ybd */
-const struct genl_ops ybd_nl_ops[12] = {
+const struct genl_ops ybd_nl_ops[14] = {
 	{
 		.cmd		= YBD_CMD_INFO_GET,
 		.doit		= ybd_nl_info_get_doit,
@@ -160,7 +176,7 @@ const struct genl_ops ybd_nl_ops[12] = {
 		.cmd		= YBD_CMD_DEVICE_CREATE,
 		.doit		= ybd_nl_device_create_doit,
 		.policy		= ybd_device_create_nl_policy,
-		.maxattr	= YBD_A_DEVICE_LAYERS_FD,
+		.maxattr	= YBD_A_DEVICE_REPLUG_TIMEOUT,
 		.flags		= GENL_ADMIN_PERM,
 	},
 	{
@@ -182,7 +198,7 @@ const struct genl_ops ybd_nl_ops[12] = {
 		.cmd		= YBD_CMD_DEVICE_ATTACH,
 		.doit		= ybd_nl_device_attach_doit,
 		.policy		= ybd_device_attach_nl_policy,
-		.maxattr	= YBD_A_DEVICE_UPPER_UUID,
+		.maxattr	= YBD_A_DEVICE_REPLUG_TIMEOUT,
 		.flags		= GENL_ADMIN_PERM,
 	},
 	{
@@ -205,6 +221,20 @@ const struct genl_ops ybd_nl_ops[12] = {
 		.dumpit		= ybd_nl_pool_get_dumpit,
 		.policy		= ybd_pool_get_nl_policy,
 		.maxattr	= YBD_A_POOL_UUID,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= YBD_CMD_DEVICE_SET,
+		.doit		= ybd_nl_device_set_doit,
+		.policy		= ybd_device_set_nl_policy,
+		.maxattr	= YBD_A_DEVICE_REPLUG_TIMEOUT,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= YBD_CMD_SOURCE_SWAP,
+		.doit		= ybd_nl_source_swap_doit,
+		.policy		= ybd_source_swap_nl_policy,
+		.maxattr	= YBD_A_SOURCES_SOURCE,
 		.flags		= GENL_ADMIN_PERM,
 	},
 };

@@ -14,6 +14,8 @@
 #include "bio_copy.h"
 #include "device.h"
 #include "image.h"
+#include "io_hook.h"
+#include "park.h"
 #include "slow.h"
 #include "source.h"
 #include "trace.h"
@@ -35,6 +37,7 @@
  * @reading: @read was submitted; the next run of @work is for its end
  * @read: from a source or to the pool, under way between two runs of @work
  * @vec: of @read
+ * @hook: of @read, where the device waits for sources
  * @piece: of a merge, where the block goes
  * @waiter: of a merge, waits for space
  * @over_zero: of a merge, what is below are zeroes
@@ -52,6 +55,7 @@ struct slow_io {
 	bool			reading;
 	struct bio		read;
 	struct bio_vec		vec;
+	struct io_hook		hook;
 	struct ybd_piece	piece;
 	struct ybd_waiter	waiter;
 	bool			over_zero;
@@ -77,10 +81,19 @@ static void slow_read_endio(struct bio *bio)
 static void slow_read(struct slow_io *slow, struct ybd_source *source, sector_t phys,
 		      unsigned int nr, unsigned int offset)
 {
+	struct ybd_device *dev = slow->dev;
 	struct bio *bio = &slow->read;
+	struct ybd_backing *backing = NULL;
+	struct block_device *bdev;
 
+	if (smp_load_acquire(&dev->fast.replug)) {
+		backing = ybd_backing_enter(source);
+		bdev = backing->b.bdev;
+	} else {
+		bdev = READ_ONCE(source->lower);
+	}
 	/* For whom it is matters to those who hold back a cgroup's I/O. */
-	bio_init(bio, source->b.bdev, &slow->vec, 1, REQ_OP_READ |
+	bio_init(bio, bdev, &slow->vec, 1, REQ_OP_READ |
 		 (slow->bio->bi_opf & (REQ_META | REQ_PRIO | REQ_SWAP)));
 	bio_clone_blkg_association(bio, slow->bio);
 	bio->bi_ioprio = slow->bio->bi_ioprio;
@@ -89,6 +102,10 @@ static void slow_read(struct slow_io *slow, struct ybd_source *source, sector_t 
 	bio->bi_end_io = slow_read_endio;
 	__bio_add_page(bio, slow->page, nr << SECTOR_SHIFT, offset);
 	slow->reading = true;
+	if (backing) {
+		ybd_hook_embedded(dev, bio, &slow->hook);
+		ybd_park_arm(&slow->hook, bio, source, backing, phys);
+	}
 	submit_bio(bio);
 }
 

@@ -4,8 +4,10 @@
  *
  * Objects and lifetimes
  *
- *   source   a claimed block device. Each image holds a reference on each of
- *            its sources; the last one closes the block device.
+ *   source   where images are read from: a claimed block device, its backing,
+ *            and after a swap another one. Each image holds a reference on each
+ *            of its sources; the last one closes the block device. For how long
+ *            a backing that was swapped stays open see source.h.
  *   image    an immutable extent map. Referenced by the registry (until it
  *            is unloaded), by each device and by netlink requests under way.
  *   device   a gendisk, its image and its upper. Referenced by its disk
@@ -25,7 +27,12 @@
  *   ybd_registry_lock (mutex)  the tables of devices and images by number
  *                              and name, device->state, image->unloaded
  *   disk->open_mutex           (block layer) device->detaching against open
- *   ybd_source_lock (mutex)    the list of sources and their last put
+ *   device->lower_lock (mutex) what the device shows and holds of its sources,
+ *                              the change of its replug timeout; taken below
+ *                              none of the others
+ *   ybd_source_lock (mutex)    the list of sources, their last put, swaps
+ *   source->lock (spin, irq)   its backing against who takes a reference on it,
+ *                              and its parked bios
  *   xa_lock of ram->chunks     (XArray) adding a chunk
  *   ram_chunk->lock (spin)     the pages of one chunk
  *   of pools                   see pool_priv.h; taken below none of the others

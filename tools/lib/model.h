@@ -32,6 +32,8 @@ struct ybd_source_info {
 	u64 size;
 	u32 logical_block_size;
 	u32 images;
+	u32 swaps;
+	u32 parked;
 };
 
 /**
@@ -102,6 +104,7 @@ struct ybd_device_info {
 	u64 quota;
 	u64 reserve;
 	u32 quota_level;
+	u32 replug_timeout;
 	struct ybd_stats stats;
 };
 
@@ -123,6 +126,7 @@ struct ybd_pool_info {
 	u64 flushes;
 	u64 flushes_merged;
 	u32 level;
+	char failure[128];
 };
 
 /**
@@ -165,6 +169,7 @@ struct ybd_image_req {
  * @quota: of such an upper; 0 for as much as the device has
  * @reserve: of such an upper
  * @layers_fd: of a persistent one: file with the list of layers; else -1
+ * @replug_timeout: milliseconds, or 0
  */
 struct ybd_device_req {
 	const char *name;
@@ -180,6 +185,7 @@ struct ybd_device_req {
 	u64 quota;
 	u64 reserve;
 	int layers_fd;
+	u32 replug_timeout;
 };
 
 enum ybd_event_kind {
@@ -190,6 +196,8 @@ enum ybd_event_kind {
 	YBD_EVENT_IMAGE_LOADED,
 	YBD_EVENT_IMAGE_UNLOADED,
 	YBD_EVENT_POOL_LEVEL,
+	YBD_EVENT_POOL_FAILED,
+	YBD_EVENT_SOURCE_SWAPPED,
 	YBD_EVENT_LOST,
 };
 
@@ -199,12 +207,14 @@ enum ybd_event_kind {
  * @device: of a device event
  * @image: of an image event; to be freed
  * @pool: of a pool event
+ * @source: of a source event
  */
 struct ybd_event {
 	enum ybd_event_kind kind;
 	struct ybd_device_info device;
 	struct ybd_image_info image;
 	struct ybd_pool_info pool;
+	struct ybd_source_info source;
 };
 
 #endif

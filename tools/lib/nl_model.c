@@ -26,6 +26,8 @@ static const char * const source_names[] = {
 	[YBD_A_SOURCE_SIZE] = "size",
 	[YBD_A_SOURCE_LOGICAL_BLOCK_SIZE] = "logical-block-size",
 	[YBD_A_SOURCE_IMAGES] = "images",
+	[YBD_A_SOURCE_SWAPS] = "swaps",
+	[YBD_A_SOURCE_PARKED] = "parked",
 };
 
 static const char * const sources_names[] = {
@@ -76,6 +78,7 @@ static const char * const device_names[] = {
 	[YBD_A_DEVICE_RESERVE] = "reserve",
 	[YBD_A_DEVICE_LAYERS_FD] = "layers-fd",
 	[YBD_A_DEVICE_QUOTA_LEVEL] = "quota-level",
+	[YBD_A_DEVICE_REPLUG_TIMEOUT] = "replug-timeout",
 };
 
 static const char * const pool_names[] = {
@@ -96,6 +99,7 @@ static const char * const pool_names[] = {
 	[YBD_A_POOL_FLUSHES] = "flushes",
 	[YBD_A_POOL_FLUSHES_MERGED] = "flushes-merged",
 	[YBD_A_POOL_LEVEL] = "level",
+	[YBD_A_POOL_FAILURE] = "failure",
 };
 
 static_assert(ARRAY_SIZE(info_names) == YBD_A_INFO_MAX + 1, "info");
@@ -117,6 +121,7 @@ static struct attr_set attr_set_of(u8 cmd)
 	case YBD_CMD_INFO_GET:
 		return (struct attr_set){ info_names, YBD_A_INFO_MAX, 0 };
 	case YBD_CMD_SOURCE_GET:
+	case YBD_CMD_SOURCE_SWAP:
 		return (struct attr_set){ sources_names, YBD_A_SOURCES_MAX,
 					  YBD_A_SOURCES_SOURCE };
 	case YBD_CMD_IMAGE_LOAD:
@@ -263,7 +268,20 @@ int nl_decode_source(struct nlattr *nest, struct ybd_source_info *out)
 	get_u32(tb, YBD_A_SOURCE_LOGICAL_BLOCK_SIZE,
 		&out->logical_block_size);
 	get_u32(tb, YBD_A_SOURCE_IMAGES, &out->images);
+	get_u32(tb, YBD_A_SOURCE_SWAPS, &out->swaps);
+	get_u32(tb, YBD_A_SOURCE_PARKED, &out->parked);
 	return 0;
+}
+
+int nl_decode_sources(const struct nlmsghdr *h, struct ybd_source_info *out)
+{
+	struct nlattr *tb[YBD_A_SOURCES_MAX + 1];
+	int rc = nl_parse(h, tb, YBD_A_SOURCES_MAX);
+
+	memset(out, 0, sizeof(*out));
+	if (rc || !tb[YBD_A_SOURCES_SOURCE])
+		return rc;
+	return nl_decode_source(tb[YBD_A_SOURCES_SOURCE], out);
 }
 
 /* The sources of an image are one attribute each: nla_parse() keeps the last. */
@@ -404,6 +422,7 @@ int nl_decode_device(const struct nlmsghdr *h, struct ybd_device_info *out)
 	get_u64(tb, YBD_A_DEVICE_QUOTA, &out->quota);
 	get_u64(tb, YBD_A_DEVICE_RESERVE, &out->reserve);
 	get_u32(tb, YBD_A_DEVICE_QUOTA_LEVEL, &out->quota_level);
+	get_u32(tb, YBD_A_DEVICE_REPLUG_TIMEOUT, &out->replug_timeout);
 	if (tb[YBD_A_DEVICE_STATS])
 		rc = decode_stats(tb[YBD_A_DEVICE_STATS], &out->stats);
 	return rc;
@@ -434,6 +453,7 @@ int nl_decode_pool(const struct nlmsghdr *h, struct ybd_pool_info *out)
 	get_u64(tb, YBD_A_POOL_FLUSHES, &out->flushes);
 	get_u64(tb, YBD_A_POOL_FLUSHES_MERGED, &out->flushes_merged);
 	get_u32(tb, YBD_A_POOL_LEVEL, &out->level);
+	get_str(tb, YBD_A_POOL_FAILURE, out->failure, sizeof(out->failure));
 	return 0;
 }
 
@@ -460,6 +480,12 @@ int nl_decode_event(const struct nlmsghdr *h, struct ybd_event *ev)
 	case YBD_CMD_POOL_LEVEL_NTF:
 		ev->kind = YBD_EVENT_POOL_LEVEL;
 		return nl_decode_pool(h, &ev->pool);
+	case YBD_CMD_POOL_FAILED_NTF:
+		ev->kind = YBD_EVENT_POOL_FAILED;
+		return nl_decode_pool(h, &ev->pool);
+	case YBD_CMD_SOURCE_SWAPPED_NTF:
+		ev->kind = YBD_EVENT_SOURCE_SWAPPED;
+		return nl_decode_sources(h, &ev->source);
 	case YBD_CMD_IMAGE_LOADED_NTF:
 		ev->kind = YBD_EVENT_IMAGE_LOADED;
 		return nl_decode_image(h, &ev->image);

@@ -67,6 +67,7 @@ const char *nl_missing_name(const struct nlmsghdr *h, u32 nest, u32 type,
 /* What is missing or too short is left 0. 0, -EBADMSG or -ENOMEM. */
 int nl_decode_info(const struct nlmsghdr *h, struct ybd_info *out);
 int nl_decode_source(struct nlattr *nest, struct ybd_source_info *out);
+int nl_decode_sources(const struct nlmsghdr *h, struct ybd_source_info *out);
 int nl_decode_image(const struct nlmsghdr *h, struct ybd_image_info *out);
 int nl_decode_device(const struct nlmsghdr *h, struct ybd_device_info *out);
 int nl_decode_pool(const struct nlmsghdr *h, struct ybd_pool_info *out);

@@ -35,6 +35,8 @@ static const char *kind_text(enum ybd_event_kind kind)
 		[YBD_EVENT_IMAGE_LOADED] = "image-loaded",
 		[YBD_EVENT_IMAGE_UNLOADED] = "image-unloaded",
 		[YBD_EVENT_POOL_LEVEL] = "pool-level",
+		[YBD_EVENT_POOL_FAILED] = "pool-failed",
+		[YBD_EVENT_SOURCE_SWAPPED] = "source-swapped",
 		[YBD_EVENT_LOST] = "lost",
 	};
 
@@ -59,6 +61,11 @@ static void print_event_line(const struct ybd_event *ev, const char *now)
 	else if (ev->kind == YBD_EVENT_POOL_LEVEL)
 		print_line("%s %s %s /dev/%s %u%%", now, kind,
 			   *ev->pool.name ? ev->pool.name : "-", ev->pool.disk, ev->pool.level);
+	else if (ev->kind == YBD_EVENT_POOL_FAILED)
+		print_line("%s %s %s /dev/%s %s", now, kind,
+			   *ev->pool.name ? ev->pool.name : "-", ev->pool.disk, ev->pool.failure);
+	else if (ev->kind == YBD_EVENT_SOURCE_SWAPPED)
+		print_line("%s %s %s /dev/%s", now, kind, ev->source.name, ev->source.disk);
 	else if (ev->kind == YBD_EVENT_DEVICE_QUOTA)
 		print_line("%s %s %s /dev/%s %u%%", now, kind, ev->device.name,
 			   ev->device.disk, ev->device.quota_level);
@@ -90,8 +97,14 @@ static void print_event(const struct ybd_event *ev)
 	print_str("event", kind_text(ev->kind));
 	if (ev->kind == YBD_EVENT_LOST)
 		return;
-	if (ev->kind == YBD_EVENT_POOL_LEVEL) {
+	if (ev->kind == YBD_EVENT_POOL_LEVEL || ev->kind == YBD_EVENT_POOL_FAILED) {
 		print_pool_event(&ev->pool);
+		return;
+	}
+	if (ev->kind == YBD_EVENT_SOURCE_SWAPPED) {
+		print_object_begin("source");
+		show_source(&ev->source);
+		print_object_end();
 		return;
 	}
 	print_object_begin(is_device(ev->kind) ? "device" : "image");

@@ -111,6 +111,7 @@ void show_device(const struct ybd_device_info *d)
 	}
 	print_str("state", state_text(d->state));
 	print_u64("openers", d->openers);
+	print_u64("replug_timeout_ms", d->replug_timeout);
 }
 
 void show_stats(const struct ybd_stats *s)
@@ -139,6 +140,18 @@ void show_stats(const struct ybd_stats *s)
 	print_u64("checkpoints", s->checkpoints);
 }
 
+void show_source(const struct ybd_source_info *s)
+{
+	print_str("name", s->name);
+	print_u64("id", s->id);
+	print_strf("path", "/dev/%s", s->disk);
+	print_size("size", s->size);
+	print_u64("logical_block_size", s->logical_block_size);
+	print_u64("images", s->images);
+	print_u64("swaps", s->swaps);
+	print_u64("parked", s->parked);
+}
+
 void show_sources(const struct ybd_image_info *i)
 {
 	static const struct print_column cols[] = {
@@ -161,6 +174,8 @@ void show_sources(const struct ybd_image_info *i)
 		print_strf("number", "%u:%u", s->major, s->minor);
 		print_size("size", s->size);
 		print_u64("logical_block_size", s->logical_block_size);
+		print_u64("swaps", s->swaps);
+		print_u64("parked", s->parked);
 		print_object_end();
 	}
 	print_list_end();
@@ -196,6 +211,7 @@ void show_open_pool(const char *member, const struct ybd_pool_info *p)
 	print_size("free", p->free_segments * p->segment_size);
 	print_size("metadata", p->metadata_segments * p->segment_size);
 	print_u64("level", p->level);
+	print_str("failure", *p->failure ? p->failure : NULL);
 	print_u64("commits", p->commits);
 	print_u64("flushes", p->flushes);
 	print_u64("flushes_merged", p->flushes_merged);

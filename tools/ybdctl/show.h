@@ -17,6 +17,7 @@ void show_stats(const struct ybd_stats *s);
 void show_open_pool(const char *member, const struct ybd_pool_info *p);
 void show_image(const struct ybd_image_info *i);
 /* What an image is read from; lists of images do not tell. */
+void show_source(const struct ybd_source_info *s);
 void show_sources(const struct ybd_image_info *i);
 
 #endif
