@@ -215,6 +215,11 @@ static void io_read_pool(struct ybd_device *dev, struct bio *bio, unsigned int s
 
 	if (!rest && !acct)
 		ybd_io_count(dev, REQ_OP_READ, sectors);
+	if (unlikely(ybd_upper_is_lost(dev->upper))) {
+		ybd_upper_leave(dev->upper, srcu);
+		bio_io_error(bio);
+		return;
+	}
 	if (!whole) {
 		struct bio *front;
 
@@ -231,6 +236,8 @@ static void io_read_pool(struct ybd_device *dev, struct bio *bio, unsigned int s
 		goto would_block;
 	hook->entered = true;
 	hook->srcu = srcu;
+	/* The error of what is chained to it would be taken for its own. */
+	hook->pool = !bio_flagged(bio, BIO_CHAIN);
 	ybd_stat_inc(dev->pcpu, YBD_STAT_UPPER_READS);
 	ybd_io_remap(dev, bio, ybd_upper_bdev(dev->upper), piece->phys, piece->sectors);
 	return;

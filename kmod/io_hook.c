@@ -107,6 +107,10 @@ void ybd_hook_end(struct bio *bio)
 	struct io_hook *hook = bio->bi_private;
 	struct ybd_device *dev = hook->dev;
 
+	if (hook->source && ybd_park_end(hook, bio))
+		return;
+	if (unlikely(bio->bi_status) && hook->pool)
+		ybd_upper_io_error(dev->upper, bio->bi_status);
 	if (hook->first || hook->entered) {
 		hook_end_upper(hook, bio);
 		hook->first = false;

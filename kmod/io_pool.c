@@ -126,6 +126,7 @@ static void send_piece(struct pool_write *w, const struct ybd_piece *piece, int 
 	}
 	if (fua)
 		bio->bi_opf |= REQ_FUA;
+	hook->pool = !bio_flagged(bio, BIO_CHAIN);
 	if (piece->kind == YBD_PIECE_FIRST) {
 		trace_ybd_cow(disk_devt(dev->disk), bio->bi_iter.bi_sector, piece->sectors);
 		ybd_stat_add(dev->pcpu, YBD_STAT_FIRST_WRITES,
@@ -266,6 +267,7 @@ static void flush_first(struct pool_write *w)
 {
 	struct ybd_device *dev = w->dev;
 	struct bio *bio = w->bio;
+	struct io_hook *hook;
 
 	if (bio->bi_opf & REQ_NOWAIT && bio_sectors(bio)) {
 		end_write(w, BLK_STS_AGAIN);
@@ -279,6 +281,8 @@ static void flush_first(struct pool_write *w)
 	}
 	/* Nothing but the device's own cache. */
 	if (!bio_sectors(bio) && ybd_upper_is_clean(dev->upper)) {
+		hook = bio->bi_private;
+		hook->pool = !bio_flagged(bio, BIO_CHAIN);
 		bio_set_dev(bio, ybd_upper_bdev(dev->upper));
 		submit_bio_noacct(bio);
 		return;

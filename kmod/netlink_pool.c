@@ -30,6 +30,7 @@ static int fill_pool(struct sk_buff *skb, const struct ybd_pool_info *p)
 	    nla_put_u32(skb, YBD_A_POOL_FREE_SEGMENTS, p->free_segments) ||
 	    nla_put_u32(skb, YBD_A_POOL_METADATA_SEGMENTS, p->metadata_segments) ||
 	    nla_put_u32(skb, YBD_A_POOL_LEVEL, p->level) ||
+	    (p->failure && nla_put_string(skb, YBD_A_POOL_FAILURE, p->failure)) ||
 	    nla_put_u32(skb, YBD_A_POOL_USERS, p->users) ||
 	    nla_put_u64_64bit(skb, YBD_A_POOL_COMMITS, p->commits, 0) ||
 	    nla_put_u64_64bit(skb, YBD_A_POOL_FLUSHES, p->flushes, 0) ||
@@ -53,6 +54,15 @@ static int fill_pool_event(struct sk_buff *skb, const void *object)
 void ybd_nl_pool_level(struct ybd_pool *pool)
 {
 	ybd_nl_notify(YBD_CMD_POOL_LEVEL_NTF, answer_size(0), fill_pool_event, pool);
+}
+
+/**
+ * ybd_nl_pool_failed - tell who listens that a pool is not written any more
+ * @pool: which
+ */
+void ybd_nl_pool_failed(struct ybd_pool *pool)
+{
+	ybd_nl_notify(YBD_CMD_POOL_FAILED_NTF, answer_size(0), fill_pool_event, pool);
 }
 
 /**

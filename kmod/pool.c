@@ -214,6 +214,49 @@ static void pool_tell_level(struct work_struct *work)
 	ybd_nl_pool_level(pool);
 }
 
+static void pool_tell_failure(struct work_struct *work)
+{
+	struct ybd_pool *pool = container_of(work, struct ybd_pool, fail_work);
+
+	pr_err("pool %s (%pUb) on %s: %s: nothing is written to it any more, detach its devices\n",
+	       pool->name, &pool->uuid, dev_name(&pool->b.bdev->bd_device), pool->failure);
+	ybd_nl_pool_failed(pool);
+}
+
+/**
+ * ybd_pool_io_error - I/O to the pool has failed
+ * @pool: the pool
+ * @status: why
+ *
+ * An error of the medium is of one block, and who wrote it is told. Not so when the
+ * device was lost: what it had taken and not yet flushed may be lost with it, and
+ * nobody could tell when it is back. So the pool is not used any more until it is
+ * closed and read anew; what was flushed is there then. Any context.
+ */
+void ybd_pool_io_error(struct ybd_pool *pool, blk_status_t status)
+{
+	const char *why;
+
+	switch (status) {
+	case BLK_STS_TRANSPORT:
+	case BLK_STS_OFFLINE:
+	case BLK_STS_TIMEOUT:
+		why = "the way to its device was lost, and what was not flushed may be";
+		break;
+	case BLK_STS_IOERR:
+	case BLK_STS_NOTSUPP:
+		/* What 6.1 says of everything. */
+		if (!test_bit(GD_DEAD, &pool->b.bdev->bd_disk->state))
+			return;
+		why = "its device is gone, and what was not flushed may be";
+		break;
+	default:
+		return;
+	}
+	if (!cmpxchg(&pool->failure, NULL, why))
+		queue_work(ybd_wait_wq, &pool->fail_work);
+}
+
 static struct ybd_pool *pool_alloc(void)
 {
 	struct ybd_pool *pool;
@@ -232,6 +275,7 @@ static struct ybd_pool *pool_alloc(void)
 	mutex_init(&pool->meta_lock);
 	pool->next_metadata = NO_SEGMENT;
 	ybd_fill_init(&pool->fill, pool_tell_level);
+	INIT_WORK(&pool->fail_work, pool_tell_failure);
 	xa_init(&pool->places);
 	return pool;
 
@@ -325,9 +369,15 @@ struct ybd_pool *ybd_pool_get_fd(int fd, struct netlink_ext_ack *extack)
 	bdev = I_BDEV(file->f_mapping->host);
 
 	mutex_lock(&pool_list_lock);
-	list_for_each_entry(pool, &pool_list, node)
-		if (pool->b.bdev == bdev)
+	list_for_each_entry(pool, &pool_list, node) {
+		if (pool->b.bdev != bdev)
+			continue;
+		if (!pool_has_failed(pool))
 			goto out;
+		NL_SET_ERR_MSG(extack, "pool: it has failed: detach its devices first");
+		pool = ERR_PTR(-EIO);
+		goto out_unlock;
+	}
 	pool = pool_open(bdev, extack);
 	if (IS_ERR(pool))
 		goto out_unlock;
@@ -367,6 +417,7 @@ void ybd_pool_put(struct ybd_pool *pool)
 	if (!--pool->users) {
 		list_del(&pool->node);
 		ybd_fill_exit(&pool->fill);
+		cancel_work_sync(&pool->fail_work);
 		srcu_barrier(&pool->srcu);
 		ybd_bdev_close(&pool->b);
 		pool_free(pool);
@@ -394,6 +445,7 @@ void ybd_pool_info(struct ybd_pool *pool, struct ybd_pool_info *info)
 	info->segment_size = (u64)pool_segment_blocks(pool) << YBD_BLOCK_SHIFT;
 	info->segments = pool->nr_segments;
 	info->users = READ_ONCE(pool->users);
+	info->failure = READ_ONCE(pool->failure);
 	info->metadata_segments = READ_ONCE(pool->chunks.nr) / pool->chunks_per_segment;
 	spin_lock_irqsave(&pool->lock, flags);
 	info->free_segments = pool->free_segments;

@@ -28,6 +28,7 @@ struct ybd_pool;
  * @free_segments: nobody has them
  * @metadata_segments: hold chunks
  * @level: fill level that is reached, in percent, or 0
+ * @failure: why nothing is written any more, or NULL
  * @users: devices that have their upper here, and requests under way
  * @commits: log writes
  * @flushes: flushes sent to the pool that were shared by several commits
@@ -46,6 +47,7 @@ struct ybd_pool_info {
 	u32	free_segments;
 	u32	metadata_segments;
 	u32	level;
+	const char *failure;
 	u32	users;
 	u64	commits;
 	u64	flushes;

@@ -11,6 +11,17 @@
 
 #define RW_BLOCKS_MAX	YBD_FMT_CHUNK_BLOCKS
 
+/* Not once it has failed: nobody knows what of it is there. */
+static int pool_submit_wait(struct ybd_pool *pool, struct bio *bio)
+{
+	int ret = pool_has_failed(pool) ? -EIO : submit_bio_wait(bio);
+
+	if (bio->bi_status)
+		ybd_pool_io_error(pool, bio->bi_status);
+	bio_uninit(bio);
+	return ret;
+}
+
 /**
  * ybd_pool_rw - read or write blocks, and wait
  * @pool: the pool
@@ -26,7 +37,6 @@ int ybd_pool_rw(struct ybd_pool *pool, blk_opf_t opf, u64 block, void *mem, unsi
 	struct bio_vec vec[RW_BLOCKS_MAX];
 	struct bio bio;
 	unsigned int i;
-	int ret;
 
 	bio_init(&bio, pool->b.bdev, vec, RW_BLOCKS_MAX, opf | REQ_META | REQ_SYNC);
 	bio.bi_iter.bi_sector = block * YBD_BLOCK_SECTORS;
@@ -36,9 +46,7 @@ int ybd_pool_rw(struct ybd_pool *pool, blk_opf_t opf, u64 block, void *mem, unsi
 
 		__bio_add_page(&bio, page, YBD_BLOCK_SIZE, 0);
 	}
-	ret = submit_bio_wait(&bio);
-	bio_uninit(&bio);
-	return ret;
+	return pool_submit_wait(pool, &bio);
 }
 
 /**
@@ -50,12 +58,9 @@ int ybd_pool_rw(struct ybd_pool *pool, blk_opf_t opf, u64 block, void *mem, unsi
 int ybd_pool_flush(struct ybd_pool *pool)
 {
 	struct bio bio;
-	int ret;
 
 	bio_init(&bio, pool->b.bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
-	ret = submit_bio_wait(&bio);
-	bio_uninit(&bio);
-	return ret;
+	return pool_submit_wait(pool, &bio);
 }
 
 static u32 fmt_crc(const void *mem)

@@ -93,6 +93,8 @@ struct pool_place {
  * @b: its block device, opened for writing and claimed
  * @uuid: of the pool
  * @name: of the pool
+ * @failure: why nothing is written any more, a literal, or NULL; never unset
+ * @fail_work: tells of it
  * @block_mask: logical block size of @b in sectors, minus 1
  * @nr_blocks: size
  * @segment_shift: log2 of the blocks of a segment
@@ -131,6 +133,8 @@ struct ybd_pool {
 	struct ybd_bdev		b;
 	uuid_t			uuid;
 	char			name[YBD_FMT_NAME_LEN];
+	const char		*failure;
+	struct work_struct	fail_work;
 	unsigned int		block_mask;
 	u64			nr_blocks;
 	unsigned int		segment_shift;
@@ -180,6 +184,11 @@ static inline void pool_unlock_meta(struct ybd_pool *pool)
 
 	mutex_unlock(&pool->meta_lock);
 	memalloc_noio_restore(noio);
+}
+
+static inline bool pool_has_failed(const struct ybd_pool *pool)
+{
+	return unlikely(READ_ONCE(pool->failure));
 }
 
 static inline u32 pool_segment_blocks(const struct ybd_pool *pool)
@@ -265,5 +274,6 @@ void ybd_pool_give_all(struct ybd_pool *pool, u32 place, u32 generation);
 /* ---- pool.c ---- */
 
 void ybd_pool_hold(struct ybd_pool *pool);
+void ybd_pool_io_error(struct ybd_pool *pool, blk_status_t status);
 
 #endif /* YBD_POOL_PRIV_H */

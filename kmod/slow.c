@@ -271,6 +271,8 @@ static void merge_write_endio(struct bio *bio)
 {
 	struct slow_io *slow = bio->bi_private;
 
+	if (unlikely(bio->bi_status))
+		ybd_upper_io_error(slow->dev->upper, bio->bi_status);
 	queue_work(ybd_wq, &slow->work);
 }
 

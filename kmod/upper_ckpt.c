@@ -535,7 +535,7 @@ void ybd_log_keep(struct work_struct *work)
 	chunk = !log->next_chunk;
 	due = log->part_blocks >= log->ckpt_at;
 	spin_unlock_irqrestore(&upper->lock, flags);
-	if (upper->failed)
+	if (ybd_upper_has_failed(upper))
 		ret = -EIO;
 	else if (chunk)
 		ret = provide_chunk(log);
@@ -554,6 +554,6 @@ void ybd_log_keep(struct work_struct *work)
 			give_up(log, ret);
 		ybd_log_go_on(log);
 	}
-	if (due && !upper->failed)
+	if (due && !ybd_upper_has_failed(upper))
 		make_checkpoint(log);
 }

@@ -427,7 +427,7 @@ static void close_log(struct ybd_upper *upper)
 	struct upper_log *log = upper->log;
 	int ret;
 
-	if (upper->failed || ybd_log_sync(upper))
+	if (ybd_upper_has_failed(upper) || ybd_log_sync(upper))
 		return;
 	mutex_lock(&log->header_lock);
 	log->header->committed_seq = cpu_to_le64(log->at.seq);
@@ -487,7 +487,7 @@ static void detach_on_disk(struct ybd_upper *upper)
 	place = xa_load(&pool->places, upper->place);
 	place->attached = false;
 	pool_unlock_meta(pool);
-	if (upper->stopped && !upper->failed)
+	if (upper->stopped && !ybd_upper_has_failed(upper))
 		ybd_pool_tables_tidy(pool);
 }
 

@@ -219,7 +219,7 @@ static void log_gather(struct upper_log *log)
 	if (!log->gone_closed)
 		log->gone_closed = ybd_upper_gone_close(upper);
 	spin_unlock_irqrestore(&upper->lock, flags);
-	log->status = upper->failed ? BLK_STS_IOERR : BLK_STS_OK;
+	log->status = ybd_upper_has_failed(upper) ? BLK_STS_IOERR : BLK_STS_OK;
 }
 
 static void log_answer(struct upper_log *log)
@@ -251,6 +251,7 @@ static void log_fail(struct upper_log *log, blk_status_t status)
 	spin_lock_irqsave(&upper->lock, flags);
 	upper->failed = true;
 	spin_unlock_irqrestore(&upper->lock, flags);
+	ybd_pool_io_error(upper->pool, status);
 	log->status = status;
 	pr_err("%s: the pool cannot be written (%d): nothing more is accepted\n",
 	       upper->dev->name, blk_status_to_errno(status));
@@ -277,7 +278,7 @@ static void log_commit_end(struct upper_log *log)
 	log_answer(log);
 
 	spin_lock_irqsave(&upper->lock, flags);
-	again = !bio_list_empty(&log->waiters) || (log->wanted && !upper->failed);
+	again = !bio_list_empty(&log->waiters) || (log->wanted && !ybd_upper_has_failed(upper));
 	if (!again) {
 		log->busy = false;
 		wake_up(&log->idle);
@@ -595,7 +596,7 @@ bool ybd_log_is_clean(struct ybd_upper *upper)
 	bool clean;
 
 	spin_lock_irqsave(&upper->lock, flags);
-	clean = !log->busy && !log->nr_records && !upper->failed;
+	clean = !log->busy && !log->nr_records && !ybd_upper_has_failed(upper);
 	spin_unlock_irqrestore(&upper->lock, flags);
 	return clean;
 }
@@ -610,7 +611,7 @@ int ybd_log_sync(struct ybd_upper *upper)
 {
 	ybd_log_commit(upper, NULL, true);
 	wait_event(upper->log->idle, !READ_ONCE(upper->log->busy));
-	return upper->failed ? -EIO : 0;
+	return ybd_upper_has_failed(upper) ? -EIO : 0;
 }
 
 /**

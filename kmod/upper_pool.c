@@ -173,7 +173,7 @@ blk_status_t ybd_upper_write_piece(struct ybd_upper *upper, struct bio *bio,
 	unsigned long flags;
 
 	for (;;) {
-		if (unlikely(READ_ONCE(upper->failed)))
+		if (unlikely(ybd_upper_has_failed(upper)))
 			return BLK_STS_IOERR;
 		spin_lock_irqsave(&upper->lock, flags);
 		status = find_piece(upper, bio->bi_iter.bi_sector, bio_sectors(bio), piece);
@@ -207,7 +207,7 @@ blk_status_t ybd_upper_merge_piece(struct ybd_upper *upper, struct bio *bio, u64
 	unsigned long flags;
 
 	for (;;) {
-		if (unlikely(READ_ONCE(upper->failed)))
+		if (unlikely(ybd_upper_has_failed(upper)))
 			return BLK_STS_IOERR;
 		spin_lock_irqsave(&upper->lock, flags);
 		ybd_umap_lookup(&upper->map, block, 1, &run);
@@ -417,7 +417,7 @@ blk_status_t ybd_upper_zero_blocks(struct ybd_upper *upper, struct bio *bio, u64
 	bool commit;
 
 	for (;;) {
-		if (unlikely(READ_ONCE(upper->failed)))
+		if (unlikely(ybd_upper_has_failed(upper)))
 			return BLK_STS_IOERR;
 		run.start = block;
 		run.nr = min(nr, YBD_UMAP_CHANGE_MAX);
@@ -452,6 +452,18 @@ bool ybd_upper_is_persistent(const struct ybd_upper *upper)
 bool ybd_upper_is_empty(const struct ybd_upper *upper)
 {
 	return !READ_ONCE(upper->map.root);
+}
+
+/* What it has may be lost: its pool has failed. */
+bool ybd_upper_is_lost(const struct ybd_upper *upper)
+{
+	return pool_has_failed(upper->pool);
+}
+
+/* I/O to its pool has failed. Any context. */
+void ybd_upper_io_error(struct ybd_upper *upper, blk_status_t status)
+{
+	ybd_pool_io_error(upper->pool, status);
 }
 
 /* Where its data are. */

@@ -152,6 +152,12 @@ struct ybd_upper {
 	s64			full_at;
 };
 
+/* Nothing is accepted any more. */
+static inline bool ybd_upper_has_failed(const struct ybd_upper *upper)
+{
+	return READ_ONCE(upper->failed) || pool_has_failed(upper->pool);
+}
+
 /* Blocks that count for the quota. The caller holds the lock. */
 static inline u64 upper_nr_counted(const struct ybd_upper *upper)
 {

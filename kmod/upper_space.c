@@ -553,7 +553,7 @@ static void space_work(struct work_struct *work)
 
 	if (ret && ret != -ENOSPC)
 		status = errno_to_blk_status(ret);
-	if (READ_ONCE(upper->failed))
+	if (ybd_upper_has_failed(upper))
 		status = BLK_STS_IOERR;
 	spin_lock_irqsave(&upper->lock, flags);
 	later = !status && !has_free(upper) && ybd_upper_space_may_come(upper) &&
@@ -665,7 +665,7 @@ void ybd_upper_space_exit(struct ybd_upper *upper)
 	while (reclaim_is_queued(upper))
 		srcu_barrier(&upper->pool->srcu);
 	/* All that was recorded is durable, and there is no I/O that is to drain. */
-	if (upper->stopped && !upper->failed && !upper->destroy) {
+	if (upper->stopped && !ybd_upper_has_failed(upper) && !upper->destroy) {
 		reclaim_phase(upper, 0);
 		reclaim_phase(upper, 1);
 	}
