@@ -707,7 +707,7 @@ static void again(struct device *dev, const struct test_image *img)
 	close(dev->fd);
 	if (ybd_detach(nl, dev->name, 0, ybd_detach_deadline(), &err))
 		die("%s", err.text);
-	if (ybd_nl_device_attach(nl, pool_fd, info.upper_uuid, image_id, &info, &err))
+	if (ybd_nl_device_attach(nl, pool_fd, info.upper_uuid, image_id, 0, &info, &err))
 		die("attach %s over %s: %s", dev->name, img->name, err.text);
 	open_device(dev, &info);
 	verify(dev);

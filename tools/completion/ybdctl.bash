@@ -59,7 +59,7 @@ _ybdctl_value()
 		_ybdctl_reply -W "tcp rdma loop" -- "$2" ;;
 	--config)
 		_ybdctl_reply -f -- "$2" ;;
-	--layer | --esnap | --name | --uuid | --image-name | --options | -o | --uppers | \
+	--layer | --esnap | --replug-timeout | --name | --uuid | --image-name | --options | -o | --uppers | \
 		--drop-upper) ;;
 	*) return 1 ;;
 	esac
@@ -68,14 +68,14 @@ _ybdctl_value()
 _ybdctl_operand()
 {
 	case $1 in
-	detach | destroy | show | stats | resize)
+	detach | destroy | show | stats | resize | set)
 		_ybdctl_reply -W "$(_ybdctl_names)" -- "$2" ;;
 	mount | umount)
 		_ybdctl_reply -W "$(_ybdctl_names)" -- "$2"
 		_ybdctl_reply -d -- "$2" ;;
 	image\ show | image\ unload | image\ verify)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
-	source\ list | store\ * | pool\ * | lvol\ * | convert)
+	source\ * | store\ * | pool\ * | lvol\ * | convert)
 		_ybdctl_reply -f -- "$2" ;;
 	esac
 }

@@ -110,6 +110,7 @@ void ybd_device_list_free(struct ybd_device_list *list);
  * @pool_fd: the pool, open for reading and writing
  * @uuid: of the upper
  * @image_id: the image that it was made over
+ * @replug_timeout: milliseconds that reads wait for a source that is gone, or 0
  * @out: what it became: its node is usable
  * @err: why not
  *
@@ -117,7 +118,26 @@ void ybd_device_list_free(struct ybd_device_list *list);
  */
 int ybd_nl_device_attach(struct ybd_nl *nl, int pool_fd,
 			 const u8 uuid[YBD_UUID_LEN], u32 image_id,
-			 struct ybd_device_info *out, struct ybd_error *err);
+			 u32 replug_timeout, struct ybd_device_info *out,
+			 struct ybd_error *err);
+/* Its reads wait for a source that is gone for so many milliseconds, or not. */
+int ybd_nl_device_set_replug(struct ybd_nl *nl, const char *name,
+			     u32 replug_timeout, struct ybd_device_info *out,
+			     struct ybd_error *err);
+
+/**
+ * ybd_nl_source_swap() - another block device takes the place of one that is gone
+ * @nl: the handle
+ * @id: number of the source
+ * @name: its identity
+ * @fd: the new device, open for reading
+ * @out: what the source is now
+ * @err: why not
+ *
+ * Says nothing about contents: see ybd_swap_verify().
+ */
+int ybd_nl_source_swap(struct ybd_nl *nl, u32 id, const char *name, int fd,
+		       struct ybd_source_info *out, struct ybd_error *err);
 /* Make it @size bytes large, which is more than it has. */
 int ybd_nl_device_resize(struct ybd_nl *nl, const char *name, u64 size,
 			 struct ybd_device_info *out, struct ybd_error *err);

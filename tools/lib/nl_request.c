@@ -42,15 +42,11 @@ static int add_image(const struct nlmsghdr *h, void *arg)
 
 static int add_source(const struct nlmsghdr *h, void *arg)
 {
-	struct nlattr *tb[YBD_A_SOURCES_MAX + 1];
-	int rc = nl_parse(h, tb, YBD_A_SOURCES_MAX);
 	struct ybd_source_list *l = arg;
-	struct ybd_source_info *s;
+	struct ybd_source_info *s = list_room((void **)&l->v, l->n,
+					      sizeof(*l->v));
+	int rc = s ? nl_decode_sources(h, s) : -ENOMEM;
 
-	if (rc || !tb[YBD_A_SOURCES_SOURCE])
-		return rc;
-	s = list_room((void **)&l->v, l->n, sizeof(*l->v));
-	rc = s ? nl_decode_source(tb[YBD_A_SOURCES_SOURCE], s) : -ENOMEM;
 	l->n += !rc;
 	return rc;
 }
@@ -330,6 +326,8 @@ static int put_device(struct nl_msg *msg, const struct ybd_device_req *r)
 			 r->logical_block_size)) ||
 	    (r->cgroup_fd >= 0 &&
 	     nla_put_s32(msg, YBD_A_DEVICE_CGROUP_FD, r->cgroup_fd)) ||
+	    (r->replug_timeout &&
+	     nla_put_u32(msg, YBD_A_DEVICE_REPLUG_TIMEOUT, r->replug_timeout)) ||
 	    (r->upper == YBD_UPPER_KIND_POOL && put_upper(msg, r)))
 		return -EMSGSIZE;
 	return 0;
@@ -385,11 +383,14 @@ static struct nl_msg *msg_upper(struct ybd_nl *nl, u8 cmd, int pool_fd,
 
 int ybd_nl_device_attach(struct ybd_nl *nl, int pool_fd,
 			 const u8 uuid[YBD_UUID_LEN], u32 image_id,
-			 struct ybd_device_info *out, struct ybd_error *err)
+			 u32 replug_timeout, struct ybd_device_info *out,
+			 struct ybd_error *err)
 {
 	struct nl_msg *msg = msg_upper(nl, YBD_CMD_DEVICE_ATTACH, pool_fd, uuid);
 
-	if (msg && nla_put_u32(msg, YBD_A_DEVICE_IMAGE_ID, image_id)) {
+	if (msg && (nla_put_u32(msg, YBD_A_DEVICE_IMAGE_ID, image_id) ||
+		    (replug_timeout &&
+		     nla_put_u32(msg, YBD_A_DEVICE_REPLUG_TIMEOUT, replug_timeout)))) {
 		nlmsg_free(msg);
 		msg = NULL;
 	}
@@ -407,6 +408,45 @@ int ybd_nl_device_resize(struct ybd_nl *nl, const char *name, u64 size,
 		msg = NULL;
 	}
 	return nl_call(nl, msg, answer_device, out, name, err);
+}
+
+int ybd_nl_device_set_replug(struct ybd_nl *nl, const char *name,
+			     u32 replug_timeout, struct ybd_device_info *out,
+			     struct ybd_error *err)
+{
+	struct nl_msg *msg = msg_named(nl, YBD_CMD_DEVICE_SET,
+				       YBD_A_DEVICE_NAME, name);
+
+	if (msg && nla_put_u32(msg, YBD_A_DEVICE_REPLUG_TIMEOUT, replug_timeout)) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return nl_call(nl, msg, answer_device, out, name, err);
+}
+
+static int answer_sources(const struct nlmsghdr *h, void *arg)
+{
+	return nl_decode_sources(h, arg);
+}
+
+int ybd_nl_source_swap(struct ybd_nl *nl, u32 id, const char *name, int fd,
+		       struct ybd_source_info *out, struct ybd_error *err)
+{
+	struct nl_msg *msg = nl_msg_new(nl, YBD_CMD_SOURCE_SWAP, 0,
+					strlen(name) + 128);
+	struct nlattr *nest = NULL;
+
+	if (msg)
+		nest = nla_nest_start(msg, YBD_A_SOURCES_SOURCE);
+	if (msg && (!nest || nla_put_u32(msg, YBD_A_SOURCE_ID, id) ||
+		    nla_put_string(msg, YBD_A_SOURCE_NAME, name) ||
+		    nla_put_s32(msg, YBD_A_SOURCE_FD, fd))) {
+		nlmsg_free(msg);
+		msg = NULL;
+	} else if (msg) {
+		nla_nest_end(msg, nest);
+	}
+	return nl_call(nl, msg, answer_sources, out, name, err);
 }
 
 int ybd_nl_upper_destroy(struct ybd_nl *nl, int pool_fd,

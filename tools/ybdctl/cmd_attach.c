@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ybdctl attach, resize, and destroy for uppers that no device has. */
+/* ybdctl attach, resize, set, and destroy for uppers that no device has. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +33,7 @@ struct known {
  * @source: --source
  * @esnap: --esnap
  * @pool: --pool
+ * @replug: --replug-timeout
  * @all: --all
  * @nl: the kernel
  * @finder: where the layers are looked for
@@ -45,6 +46,7 @@ struct attach {
 	struct opt_list source;
 	struct opt_list esnap;
 	const char *pool;
+	const char *replug;
 	bool all;
 	struct ybd_nl *nl;
 	struct ybd_finder finder;
@@ -145,7 +147,8 @@ static int attach_upper(struct attach *a, const struct upper_ref *u,
 		rc = fd < 0 ? fd : 0;
 	}
 	if (!rc)
-		rc = ybd_nl_device_attach(a->nl, fd, u->uuid, id, &info, err);
+		rc = ybd_nl_device_attach(a->nl, fd, u->uuid, id,
+					  check_replug(a->replug), &info, err);
 	if (rc)
 		ybd_error_prefix(err, "%s", u->name);
 	else
@@ -284,6 +287,8 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
 			 "All that were made with --autostart and are not attached."),
 		OPT_STR("pool", "POOL", &a.pool,
 			"Look only here: name, uuid, device or file."),
+		OPT_STR("replug-timeout", "SECONDS", &a.replug,
+			"How long reads wait for a source that is gone; by default not."),
 		OPT_LIST("source", "SOURCE", &a.source,
 			 "Where to look for stores first: device, file, uuid:, nguid:, eui:."),
 		OPT_LIST("esnap", "UUID=SOURCE", &a.esnap,
@@ -298,6 +303,7 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
 		cmd_usage("too few operands: name devices, or --all");
 	for (i = 0; i < n; i++)
 		check_device_name(argv[i]);
+	check_replug(a.replug);
 	layers_check_esnap(&a.esnap);
 	code = attach_open(&a, argv, n);
 	free(a.source.v);
@@ -388,6 +394,48 @@ int cmd_resize(const struct cmd *cmd, int argc, char **argv)
 	if (ybd_nl_open(&nl, &err))
 		return cmd_fail_err(&err);
 	rc = ybd_nl_device_resize(nl, argv[0], size, &info, &err);
+	ybd_nl_close(nl);
+	if (rc)
+		return cmd_fail_err(&err);
+	if (print_is_json())
+		show_device(&info);
+	return CMD_OK;
+}
+
+/* ---- set ---- */
+
+u32 check_replug(const char *seconds)
+{
+	u32 ms = 0;
+
+	if (seconds && (parse_milliseconds(seconds, &ms) || ms > YBD_REPLUG_MAX))
+		cmd_usage("--replug-timeout: \"%s\" is no number of seconds up to %u",
+			  seconds, YBD_REPLUG_MAX / 1000);
+	return ms;
+}
+
+int cmd_set(const struct cmd *cmd, int argc, char **argv)
+{
+	const char *replug = NULL;
+	const struct opt opts[] = {
+		OPT_STR("replug-timeout", "SECONDS", &replug,
+			"How long reads wait for a source that is gone; 0 for not at all."),
+		OPT_END
+	};
+	struct ybd_error err = { 0 };
+	struct ybd_device_info info;
+	struct ybd_nl *nl;
+	u32 ms;
+	int rc;
+
+	cmd_parse(cmd, opts, argc, argv, 1, 1);
+	check_device_name(argv[0]);
+	if (!replug)
+		cmd_usage("what is to be set? --replug-timeout SECONDS");
+	ms = check_replug(replug);
+	if (ybd_nl_open(&nl, &err))
+		return cmd_fail_err(&err);
+	rc = ybd_nl_device_set_replug(nl, argv[0], ms, &info, &err);
 	ybd_nl_close(nl);
 	if (rc)
 		return cmd_fail_err(&err);

@@ -34,6 +34,7 @@ void check_device_name(const char *name)
  * @cgroup: --cgroup
  * @pool: --pool
  * @image_name: --image-name
+ * @replug: --replug-timeout
  * @ro: --ro
  * @vol: --volatile
  * @autostart: --autostart
@@ -49,6 +50,7 @@ struct create {
 	const char *cgroup;
 	const char *pool;
 	const char *image_name;
+	const char *replug;
 	bool ro;
 	bool vol;
 	bool autostart;
@@ -190,6 +192,7 @@ static int create(struct create *c, const char *name)
 		.quota = c->quota,
 		.reserve = c->reserve,
 		.layers_fd = -1,
+		.replug_timeout = check_replug(c->replug),
 	};
 	int fd __cleanup_fd = -1;
 	struct ybd_error err = { 0 };
@@ -270,6 +273,7 @@ static void create_check(struct create *c, const char *name)
 	}
 	check_upper(c);
 	check_pool(c);
+	check_replug(c->replug);
 	if (c->block_size && c->block_size != 512 && c->block_size != 4096)
 		cmd_usage("--block-size is neither 512 nor 4096");
 }
@@ -309,6 +313,8 @@ int cmd_create(const struct cmd *cmd, int argc, char **argv)
 			 "Most that it may take of the pool; by default its size."),
 		OPT_SIZE("reserve", &c.reserve, "So much of the pool is kept for it."),
 		OPT_FLAG("autostart", &c.autostart, "For attach --all."),
+		OPT_STR("replug-timeout", "SECONDS", &c.replug,
+			"How long reads wait for a source that is gone; by default not."),
 		OPT_SIZE("size", &c.size, "Size, at least the image's, which is the default."),
 		OPT_SIZE("block-size", &c.block_size,
 			 "Logical block size, 512 or 4096; by default the image's."),

@@ -8,6 +8,7 @@
 
 #include "blk.h"
 #include "cmd.h"
+#include "commands.h"
 #include "lvstore/lvstore.h"
 #include "names.h"
 #include "nl.h"
@@ -316,5 +317,8 @@ const struct cmd cmd_source[] = {
 	{ "list", "[SOURCE...]",
 	  "List NVMe namespaces, or the given devices and files, and what is on them.",
 	  source_list, NULL },
+	{ "swap", "SOURCE DEVICE",
+	  "Let a device take the place of a source that vanished.",
+	  cmd_source_swap, NULL },
 	{ }
 };

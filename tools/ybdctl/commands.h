@@ -8,6 +8,7 @@
 int cmd_create(const struct cmd *cmd, int argc, char **argv);
 int cmd_attach(const struct cmd *cmd, int argc, char **argv);
 int cmd_resize(const struct cmd *cmd, int argc, char **argv);
+int cmd_set(const struct cmd *cmd, int argc, char **argv);
 int cmd_detach(const struct cmd *cmd, int argc, char **argv);
 int cmd_destroy(const struct cmd *cmd, int argc, char **argv);
 int cmd_connect(const struct cmd *cmd, int argc, char **argv);
@@ -18,6 +19,7 @@ int cmd_show(const struct cmd *cmd, int argc, char **argv);
 int cmd_stats(const struct cmd *cmd, int argc, char **argv);
 int cmd_monitor(const struct cmd *cmd, int argc, char **argv);
 int cmd_mount(const struct cmd *cmd, int argc, char **argv);
+int cmd_source_swap(const struct cmd *cmd, int argc, char **argv);
 int cmd_umount(const struct cmd *cmd, int argc, char **argv);
 int cmd_version(const struct cmd *cmd, int argc, char **argv);
 
@@ -34,5 +36,8 @@ void destroy_uppers(const char *pool, char **names, struct ybd_error *errs,
 
 /* Ends the program when no device can be called so. */
 void check_device_name(const char *name);
+
+/* --replug-timeout in milliseconds, 0 when it is NULL; ends it when it is none. */
+u32 check_replug(const char *seconds);
 
 #endif

@@ -21,6 +21,7 @@ static const struct cmd commands[] = {
 	{ "attach", "NAME...|--all", "Bring back devices that are in a pool.",
 	  cmd_attach, NULL },
 	{ "resize", "NAME SIZE", "Make a device larger.", cmd_resize, NULL },
+	{ "set", "NAME", "Change a property of a device.", cmd_set, NULL },
 	{ "detach", "NAME...", "Remove devices; what was only in memory is gone.",
 	  cmd_detach, NULL },
 	{ "destroy", "NAME...", "Remove devices and all that was written to them.",

@@ -51,3 +51,27 @@ int parse_seconds(const char *s, u32 *out)
 	*out = v;
 	return 0;
 }
+
+int parse_milliseconds(const char *s, u32 *ms)
+{
+	unsigned int unit = 1000;
+	u64 val = 0;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	for (; *s >= '0' && *s <= '9'; s++) {
+		val = val * 10 + (u64)(*s - '0') * 1000;
+		if (val > 1000000000)
+			return -ERANGE;
+	}
+	if (*s == '.' && s[1]) {
+		for (s++; unit > 1 && *s >= '0' && *s <= '9'; s++) {
+			unit /= 10;
+			val += (u64)(*s - '0') * unit;
+		}
+	}
+	if (*s)
+		return -EINVAL;
+	*ms = val;
+	return 0;
+}
