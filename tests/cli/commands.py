@@ -137,6 +137,19 @@ BAD = [
     (USAGE, "disconnect --all x", "exclude each other"),
     (MISSING, "disconnect --all --config /nowhere", "/nowhere: No such file"),
     (MISSING, "disconnect nvme99", "no controller of NVMe over Fabrics"),
+    # wait, hotplug
+    (USAGE, "wait", "--source is missing"),
+    (USAGE, "wait x", "unexpected operand"),
+    (USAGE, "wait --source x --timeout -1", "is no number of seconds"),
+    (MISSING, "wait --source /nowhere --timeout 0", "/nowhere: No such file"),
+    (MISSING, "wait --source uuid:00000000-0000-4000-8000-000000000000 --timeout 1",
+     "not there after 1 s: uuid:0000"),
+    (USAGE, "hotplug a b", "unexpected operand"),
+    (USAGE, "hotplug --removed 1", "is no number of a device"),
+    (USAGE, "hotplug --removed 1:2x", "is no number of a device"),
+    (USAGE, "detach", "name devices, or --all"),
+    (USAGE, "detach --all a", "exclude each other"),
+    (USAGE, "image unload --all a", "exclude each other"),
     # image
     (USAGE, "image load", "no layer is given"),
     (USAGE, "image load a b", "unexpected operand"),
@@ -220,7 +233,8 @@ GROUPS = {"source": ["list"],
           "lvol": ["create", "snapshot", "clone", "delete", "rename", "resize", "set-ro",
                    "inflate", "import", "export"],
           "image": ["load", "list", "show", "unload", "verify"]}
-COMMANDS = ["convert", "create", "attach", "resize", "detach", "destroy", "connect", "disconnect", "list", "show",
+COMMANDS = ["convert", "create", "attach", "resize", "detach", "destroy", "connect", "disconnect", "wait", "hotplug",
+            "list", "show",
             "stats", "monitor", "mount", "umount", "version"]
 
 count = failed = 0

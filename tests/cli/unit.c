@@ -4,8 +4,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "fs.h"
 #include "image.h"
@@ -16,6 +20,7 @@
 #include "overlay.h"
 #include "parse.h"
 #include "print.h"
+#include "ticket.h"
 #include "utf8.h"
 #include "util.h"
 
@@ -488,6 +493,80 @@ static void test_nvme(void)
 	ktap_done("NVMe namespaces and their paths");
 }
 
+/* ---- one run for many events ---- */
+
+/**
+ * struct shared - between processes
+ * @events: that have happened
+ * @seen: of these, how many a pass that has ended had seen
+ * @passes: that were made
+ * @inside: passes that are under way
+ * @wrong: a run whose event nobody saw, or that was not alone
+ * @go: all processes are there
+ */
+struct shared {
+	atomic_int events;
+	atomic_int seen;
+	atomic_int passes;
+	atomic_int inside;
+	atomic_int wrong;
+	atomic_int go;
+};
+
+/* The run for an event; one in four is killed in the middle of its work. */
+static void one_run(struct shared *s, const char *dir, int n)
+{
+	struct ticket t;
+	int event, saw, rc;
+
+	while (!s->go)
+		usleep(1000);
+	event = atomic_fetch_add(&s->events, 1) + 1;
+	rc = ticket_wait(&t, dir, NULL);
+	if (rc < 0)
+		s->wrong++;
+	if (rc == 1) {
+		saw = s->events;
+		if (atomic_fetch_add(&s->inside, 1))
+			s->wrong++;
+		usleep(2000);
+		s->inside--;
+		if (n % 4 == 3)
+			_exit(0);
+		s->passes++;
+		if (saw > s->seen)
+			s->seen = saw;
+		ticket_done(&t);
+	}
+	if (s->seen < event)
+		s->wrong++;
+	_exit(0);
+}
+
+static void test_ticket(void)
+{
+	struct shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char dir[] = "/tmp/ybd-ticket-XXXXXX", cmd[64];
+	enum { RUNS = 80 };
+
+	ktap_check(mkdtemp(dir) && s != MAP_FAILED, "%s", dir);
+	for (int i = 0; i < RUNS; i++)
+		if (!fork())
+			one_run(s, dir, i);
+	s->go = 1;
+	while (wait(NULL) > 0)
+		;
+	check_eq(s->events, RUNS, "%d events", s->events);
+	check_eq(s->wrong, 0, "%d runs went wrong", s->wrong);
+	ktap_check(s->passes > 0 && s->passes < RUNS / 2, "%d passes for %d events",
+		   s->passes, RUNS);
+	munmap(s, sizeof(*s));
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ktap_check(!system(cmd), "%s", cmd);
+	ktap_done("runs for events: one at a time, and few");
+}
+
 /* ---- the layers of an image, to a pool and back ---- */
 
 static void write_file(const char *path, const char *text, off_t size)
@@ -619,7 +698,7 @@ int main(int argc, char **argv)
 {
 	unsigned int seed = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
 
-	ktap_plan(13);
+	ktap_plan(14);
 	test_parse_size();
 	test_print_size();
 	test_names();
@@ -631,6 +710,7 @@ int main(int argc, char **argv)
 	test_overlay_bad();
 	test_fs();
 	test_nvme();
+	test_ticket();
 	test_layers(argc > 2 ? argv[2] : "build/fixtures/lvstore");
 	test_layers_limits();
 	return ktap_exit();

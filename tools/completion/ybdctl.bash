@@ -59,6 +59,7 @@ _ybdctl_value()
 		_ybdctl_reply -W "tcp rdma loop" -- "$2" ;;
 	--config)
 		_ybdctl_reply -f -- "$2" ;;
+	--timeout | --bound | --removed) ;;
 	--layer | --esnap | --replug-timeout | --name | --uuid | --image-name | --options | -o | --uppers | \
 		--drop-upper) ;;
 	*) return 1 ;;

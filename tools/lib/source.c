@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "loopdev.h"
+#include "names.h"
 #include "source.h"
 #include "stack.h"
 #include "util.h"
@@ -214,14 +215,33 @@ static int path_of_store(const char *store, char **path, struct ybd_error *err)
 }
 
 /*
- * A word without a slash: a file here, or a store. Where both are there, and
- * also where there are two such stores, it is not guessed which is meant.
+ * A word without a slash: a file here, the uuid of a namespace, or a store.
+ * Where there are two of these it is not guessed which is meant.
  */
-static int path_of_word(const char *word, char **path, struct ybd_error *err)
+static int path_of_word(struct ybd_finder *f, const char *word, char **path,
+			struct ybd_error *err)
 {
+	char id[48], dev[48], here[PATH_MAX];
 	bool is_here = !access(word, F_OK);
 	struct ybd_error other = { 0 };
-	int rc = path_of_store(word, path, &other);
+	u8 uuid[16];
+	int rc;
+
+	rc = path_of_store(word, path, &other);
+	if (!ybd_uuid_parse(word, uuid) && !is_here &&
+	    snprintf(id, sizeof(id), "uuid:%s", word) < (int)sizeof(id) &&
+	    !path_of_id(f, id, dev, NULL)) {
+		if (!rc && strcmp(realpath(dev, here) ? here : dev, *path)) {
+			free(*path);
+			*path = NULL;
+			return ybd_error_set(err, -ENOTUNIQ,
+					     "%s is a namespace, %s, and a store: write uuid:%s or the device",
+					     word, dev, word);
+		}
+		free(*path);
+		*path = strdup(dev);
+		return *path ? 0 : ybd_error_sys(err, -ENOMEM, "%s", word);
+	}
 
 	if (!rc && is_here) {
 		rc = ybd_error_set(err, -ENOTUNIQ,
@@ -264,7 +284,7 @@ int ybd_finder_source(struct ybd_finder *f, const char *spec,
 		rc = path_of_id(f, spec, path, err);
 		spec = path;
 	} else if (!strchr(spec, '/')) {
-		rc = path_of_word(spec, &found, err);
+		rc = path_of_word(f, spec, &found, err);
 		spec = found ? found : spec;
 	}
 	if (rc)

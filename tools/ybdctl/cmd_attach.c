@@ -4,169 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "attach.h"
 #include "commands.h"
-#include "layerlist.h"
-#include "layers.h"
 #include "parse.h"
 #include "pools.h"
 #include "show.h"
 #include "util.h"
 
 /* ---- attach ---- */
-
-/**
- * struct known - an image that was put together
- * @next: another one
- * @list: its list of layers, of the upper that it was made for
- * @bytes: length of @list
- * @plan: made of it
- */
-struct known {
-	struct known *next;
-	const u8 *list;
-	u32 bytes;
-	struct ybd_plan plan;
-};
-
-/**
- * struct attach - what is to be attached
- * @source: --source
- * @esnap: --esnap
- * @pool: --pool
- * @replug: --replug-timeout
- * @all: --all
- * @nl: the kernel
- * @finder: where the layers are looked for
- * @known: images, as many uppers have the same
- * @pools: where uppers are looked for
- * @uppers: what was found
- * @devices: what was made
- */
-struct attach {
-	struct opt_list source;
-	struct opt_list esnap;
-	const char *pool;
-	const char *replug;
-	bool all;
-	struct ybd_nl *nl;
-	struct ybd_finder finder;
-	struct known *known;
-	struct pool_refs pools;
-	struct upper_refs uppers;
-	struct ybd_device_list devices;
-};
-
-static int make_plan(struct attach *a, const struct upper_ref *u,
-		     struct ybd_plan *plan, struct ybd_error *err)
-{
-	struct ybd_layer *v;
-	size_t n;
-	int rc = ybd_layers_decode(u->list, u->list_bytes, &v, &n, err);
-
-	if (rc)
-		return rc;
-	rc = ybd_layers_plan(&a->finder, v, n, plan, err);
-	ybd_layers_free(v, n);
-	return rc;
-}
-
-static int find_plan(struct attach *a, const struct upper_ref *u,
-		     struct ybd_plan **out, struct ybd_error *err)
-{
-	struct known *k;
-	int rc;
-
-	for (k = a->known; k; k = k->next) {
-		if (k->bytes == u->list_bytes &&
-		    !memcmp(k->list, u->list, k->bytes)) {
-			*out = &k->plan;
-			return 0;
-		}
-	}
-	k = calloc(1, sizeof(*k));
-	if (!k)
-		return ybd_error_sys(err, -ENOMEM, "image");
-	rc = make_plan(a, u, &k->plan, err);
-	if (rc) {
-		free(k);
-		return rc;
-	}
-	k->list = u->list;
-	k->bytes = u->list_bytes;
-	k->next = a->known;
-	a->known = k;
-	*out = &k->plan;
-	return 0;
-}
-
-/* See that the image is loaded, under whatever name. */
-static int load(struct attach *a, struct ybd_plan *p, u32 *id,
-		struct ybd_error *err)
-{
-	struct ybd_image_info info;
-	int rc = ybd_plan_find(a->nl, p, id, err);
-
-	if (rc)
-		return rc < 0 ? rc : 0;
-	rc = ybd_plan_load(a->nl, p, NULL, &info, err);
-	if (rc < 0)
-		return rc;
-	*id = info.id;
-	ybd_image_info_free(&info);
-	return 0;
-}
-
-static int find_image(struct attach *a, const struct upper_ref *u, u32 *id,
-		      struct ybd_error *err)
-{
-	struct ybd_plan *p = NULL;
-	int rc;
-
-	if (!u->list)
-		return ybd_error_set(err, -EUCLEAN, "%s", u->damage);
-	rc = find_plan(a, u, &p, err);
-	if (rc)
-		return rc;
-	if (memcmp(p->identity, u->image_identity, sizeof(p->identity)))
-		return ybd_error_set(err, -ESTALE,
-				     "its image %s is not what it was when the device was made",
-				     p->name);
-	return load(a, p, id, err);
-}
-
-static int attach_upper(struct attach *a, const struct upper_ref *u,
-			struct ybd_error *err)
-{
-	int fd __cleanup_fd = -1;
-	struct ybd_device_info info;
-	u32 id = 0;
-	int rc = find_image(a, u, &id, err);
-
-	if (!rc) {
-		fd = pool_ref_open(u->pool, err);
-		rc = fd < 0 ? fd : 0;
-	}
-	if (!rc)
-		rc = ybd_nl_device_attach(a->nl, fd, u->uuid, id,
-					  check_replug(a->replug), &info, err);
-	if (rc)
-		ybd_error_prefix(err, "%s", u->name);
-	else
-		a->devices.v[a->devices.n++] = info;
-	return rc;
-}
-
-static bool is_attached(const struct ybd_device_list *l,
-			const struct upper_ref *u)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++)
-		if (l->v[i].upper == YBD_UPPER_KIND_POOL &&
-		    !memcmp(l->v[i].upper_uuid, u->uuid, sizeof(u->uuid)))
-			return true;
-	return false;
-}
 
 /* An exit code: that of the first failure. */
 static int attach_all(struct attach *a)
@@ -179,7 +24,7 @@ static int attach_all(struct attach *a)
 	if (ybd_nl_device_list(a->nl, &list, &err))
 		return cmd_fail_err(&err);
 	for (i = 0; i < a->uppers.n; i++) {
-		if (is_attached(&list, &a->uppers.v[i]) ||
+		if (attach_device_of(&list, &a->uppers.v[i]) ||
 		    !attach_upper(a, &a->uppers.v[i], &err))
 			continue;
 		one = cmd_fail_err(&err);
@@ -238,12 +83,8 @@ static int attach(struct attach *a, char **names, size_t n)
 	struct ybd_error err = { 0 };
 	int code;
 
-	if (pools_find(a->pool, &a->pools, &err) ||
-	    uppers_find(&a->pools, a->all ? NULL : names, n, &a->uppers, &err))
+	if (attach_find(a, names, n, &err))
 		return cmd_fail_err(&err);
-	a->devices.v = calloc(a->uppers.n + n + 1, sizeof(*a->devices.v));
-	if (!a->devices.v)
-		return cmd_fail(-ENOMEM, "out of memory");
 	code = a->all ? attach_all(a) : attach_named(a, names, n);
 	print_attached(a, a->all || n > 1);
 	/* those that failed do not hide the others */
@@ -252,42 +93,16 @@ static int attach(struct attach *a, char **names, size_t n)
 	return code;
 }
 
-static int attach_open(struct attach *a, char **names, size_t n)
-{
-	struct ybd_error err = { 0 };
-	struct known *k;
-	int code;
-
-	if (ybd_nl_open(&a->nl, &err))
-		return cmd_fail_err(&err);
-	if (ybd_finder_init(&a->finder, a->source.v, a->source.n, a->esnap.v,
-			    a->esnap.n, &err)) {
-		ybd_nl_close(a->nl);
-		return cmd_fail_err(&err);
-	}
-	code = attach(a, names, n);
-	while ((k = a->known)) {
-		a->known = k->next;
-		ybd_plan_free(&k->plan);
-		free(k);
-	}
-	uppers_free(&a->uppers);
-	pools_free(&a->pools);
-	ybd_device_list_free(&a->devices);
-	ybd_finder_exit(&a->finder);
-	ybd_nl_close(a->nl);
-	return code;
-}
-
 int cmd_attach(const struct cmd *cmd, int argc, char **argv)
 {
 	struct attach a = { 0 };
+	const char *replug = NULL;
 	const struct opt opts[] = {
 		OPT_FLAG("all", &a.all,
 			 "All that were made with --autostart and are not attached."),
 		OPT_STR("pool", "POOL", &a.pool,
 			"Look only here: name, uuid, device or file."),
-		OPT_STR("replug-timeout", "SECONDS", &a.replug,
+		OPT_STR("replug-timeout", "SECONDS", &replug,
 			"How long reads wait for a source that is gone; by default not."),
 		OPT_LIST("source", "SOURCE", &a.source,
 			 "Where to look for stores first: device, file, uuid:, nguid:, eui:."),
@@ -296,6 +111,7 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
 		OPT_END
 	};
 	int i, n = cmd_parse(cmd, opts, argc, argv, 0, argc), code;
+	struct ybd_error err = { 0 };
 
 	if (a.all && n)
 		cmd_usage("--all and names exclude each other");
@@ -303,9 +119,14 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
 		cmd_usage("too few operands: name devices, or --all");
 	for (i = 0; i < n; i++)
 		check_device_name(argv[i]);
-	check_replug(a.replug);
+	a.replug = check_replug(replug);
 	layers_check_esnap(&a.esnap);
-	code = attach_open(&a, argv, n);
+	if (attach_begin(&a, &err)) {
+		code = cmd_fail_err(&err);
+	} else {
+		code = attach(&a, argv, n);
+		attach_end(&a);
+	}
 	free(a.source.v);
 	free(a.esnap.v);
 	return code;

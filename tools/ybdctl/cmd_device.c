@@ -421,17 +421,57 @@ static int detach(char **names, unsigned int n, u32 flags, const char *pool)
 	return code;
 }
 
+static int get_all(struct ybd_device_list *list, struct ybd_error *err)
+{
+	struct ybd_nl *nl;
+	int rc = ybd_nl_open(&nl, err);
+
+	if (rc)
+		return rc;
+	rc = ybd_nl_device_list(nl, list, err);
+	ybd_nl_close(nl);
+	return rc;
+}
+
+/* All that are there now; without the module there are none. */
+static int detach_all(u32 flags)
+{
+	struct ybd_device_list list = { 0 };
+	struct ybd_error err = { 0 };
+	char **names;
+	size_t i;
+	int code;
+
+	if (access("/sys/module/ybd", F_OK))
+		return CMD_OK;
+	if (get_all(&list, &err))
+		return cmd_fail_err(&err);
+	names = calloc(list.n + 1, sizeof(*names));
+	for (i = 0; names && i < list.n; i++)
+		names[i] = list.v[i].name;
+	code = names ? detach(names, list.n, flags, NULL) : cmd_fail(-ENOMEM, "out of memory");
+	free(names);
+	ybd_device_list_free(&list);
+	return code;
+}
+
 int cmd_detach(const struct cmd *cmd, int argc, char **argv)
 {
-	bool force = false;
+	bool force = false, all = false;
 	const struct opt opts[] = {
+		OPT_FLAG("all", &all, "All devices."),
 		OPT_FLAG("force", &force,
 			 "Also when it is open: I/O fails from now on."),
 		OPT_END
 	};
-	int n = cmd_parse(cmd, opts, argc, argv, 1, argc);
+	int n = cmd_parse(cmd, opts, argc, argv, 0, argc);
+	u32 flags = force ? YBD_DETACH_FLAGS_FORCE : 0;
 
-	return detach(argv, n, force ? YBD_DETACH_FLAGS_FORCE : 0, NULL);
+	if (all && n)
+		cmd_usage("--all and names exclude each other");
+	if (!all && !n)
+		cmd_usage("too few operands: name devices, or --all");
+	return all ? detach_all(flags) : detach(argv, n, flags, NULL);
 }
 
 int cmd_destroy(const struct cmd *cmd, int argc, char **argv)
@@ -452,18 +492,6 @@ int cmd_destroy(const struct cmd *cmd, int argc, char **argv)
 }
 
 /* ---- list, show, stats ---- */
-
-static int get_all(struct ybd_device_list *list, struct ybd_error *err)
-{
-	struct ybd_nl *nl;
-	int rc = ybd_nl_open(&nl, err);
-
-	if (rc)
-		return rc;
-	rc = ybd_nl_device_list(nl, list, err);
-	ybd_nl_close(nl);
-	return rc;
-}
 
 /* The devices of these names, as a list. */
 static int get_named(int n, char **names, struct ybd_device_list *list,

@@ -2,6 +2,7 @@
 /* ybdctl image: extent maps in the kernel. */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "layers.h"
@@ -152,23 +153,58 @@ static int image_show(const struct cmd *cmd, int argc, char **argv)
 
 /* ---- unload ---- */
 
+static int unload(struct ybd_nl *nl, const char *name, int code)
+{
+	struct ybd_error err = { 0 };
+	int rc;
+
+	if (!ybd_nl_image_unload(nl, name, &err))
+		return code;
+	rc = cmd_fail_err(&err);
+	return code ? code : rc;
+}
+
+static int unload_all(struct ybd_nl *nl)
+{
+	struct ybd_error err = { 0 };
+	struct ybd_image_list list;
+	int code = CMD_OK;
+	size_t i;
+
+	if (ybd_nl_image_list(nl, &list, &err))
+		return cmd_fail_err(&err);
+	for (i = 0; i < list.n; i++)
+		code = unload(nl, list.v[i].name, code);
+	ybd_image_list_free(&list);
+	return code;
+}
+
 static int image_unload(const struct cmd *cmd, int argc, char **argv)
 {
-	int i, n = cmd_parse(cmd, NULL, argc, argv, 1, argc), code = CMD_OK, rc;
+	bool all = false;
+	const struct opt opts[] = {
+		OPT_FLAG("all", &all, "All images."),
+		OPT_END
+	};
+	int i, n = cmd_parse(cmd, opts, argc, argv, 0, argc), code = CMD_OK;
 	struct ybd_error err = { 0 };
 	struct ybd_nl *nl;
 
+	if (all && n)
+		cmd_usage("--all and names exclude each other");
+	if (!all && !n)
+		cmd_usage("too few operands: name images, or --all");
 	for (i = 0; i < n; i++)
 		check_name(argv[i]);
+	/* without the module there are none */
+	if (all && access("/sys/module/ybd", F_OK))
+		return CMD_OK;
 	if (ybd_nl_open(&nl, &err))
 		return cmd_fail_err(&err);
-	for (i = 0; i < n; i++) {
-		if (!ybd_nl_image_unload(nl, argv[i], &err))
-			continue;
-		rc = cmd_fail_err(&err);
-		if (!code)
-			code = rc;
-	}
+	if (all)
+		code = unload_all(nl);
+	for (i = 0; i < n; i++)
+		code = unload(nl, argv[i], code);
 	ybd_nl_close(nl);
 	return code;
 }
@@ -313,7 +349,7 @@ const struct cmd cmd_image[] = {
 	{ "list", NULL, "List the images that are loaded.", image_list, NULL },
 	{ "show", "NAME...", "Show images and what they are read from.",
 	  image_show, NULL },
-	{ "unload", "NAME...", "Unload images that no device uses.",
+	{ "unload", "NAME...|--all", "Unload images that no device uses.",
 	  image_unload, NULL },
 	{ "verify", "NAME [STORE/LVOL]",
 	  "Compare an image with what its layers are now.", image_verify, NULL },

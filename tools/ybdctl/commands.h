@@ -14,6 +14,8 @@ int cmd_destroy(const struct cmd *cmd, int argc, char **argv);
 int cmd_connect(const struct cmd *cmd, int argc, char **argv);
 int cmd_disconnect(const struct cmd *cmd, int argc, char **argv);
 int cmd_convert(const struct cmd *cmd, int argc, char **argv);
+int cmd_hotplug(const struct cmd *cmd, int argc, char **argv);
+int cmd_wait(const struct cmd *cmd, int argc, char **argv);
 int cmd_list(const struct cmd *cmd, int argc, char **argv);
 int cmd_show(const struct cmd *cmd, int argc, char **argv);
 int cmd_stats(const struct cmd *cmd, int argc, char **argv);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ybdctl hotplug: one run for each disk that comes or goes, by udev.
+ *
+ * A run does not ask what happened: it looks at all that is there, and attaches
+ * what starts by itself and has its sources. So no event can come in the wrong
+ * order, too late or twice, and a name that means another disk by now does no
+ * harm.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "attach.h"
+#include "commands.h"
+#include "detach.h"
+#include "hotplug.h"
+#include "journal.h"
+#include "print.h"
+#include "ticket.h"
+#include "util.h"
+
+#define RUN_DIR "/run/ybd"
+
+/**
+ * struct pass - a look at all there is
+ * @a: how devices are made
+ * @devices: those that are there
+ * @pools: those that the module has open
+ * @waiting: uppers that lack something
+ * @why: what the first of them lacks
+ * @code: exit code
+ */
+struct pass {
+	struct attach a;
+	struct ybd_device_list devices;
+	struct ybd_pool_list pools;
+	size_t waiting;
+	struct ybd_error why;
+	int code;
+};
+
+/* ---- a device whose image or pool has lost its disk ---- */
+
+static bool disk_lives(u32 major, u32 minor)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
+	return !access(path, F_OK);
+}
+
+static bool pool_lives(const struct pass *p, const struct ybd_device_info *d)
+{
+	size_t i;
+
+	for (i = 0; i < p->pools.n; i++)
+		if (p->pools.v[i].id == d->pool_id)
+			return disk_lives(p->pools.v[i].major, p->pools.v[i].minor);
+	return true;
+}
+
+static bool is_alive(const struct pass *p, const struct ybd_device_info *d)
+{
+	struct ybd_image_info img;
+	bool alive;
+
+	if (ybd_nl_image_get(p->a.nl, d->image_name, &img, NULL))
+		return true;
+	alive = attach_image_lives(&img) && pool_lives(p, d);
+	ybd_image_info_free(&img);
+	return alive;
+}
+
+/*
+ * It can be made anew when its layers are there again and nobody has it open:
+ * what was written is in the pool, and nothing else is lost with it.
+ */
+static int let_go(struct pass *p, const struct upper_ref *u,
+		  const struct ybd_device_info *d, struct ybd_error *err)
+{
+	int rc = attach_try(&p->a, u, err);
+
+	if (rc)
+		return rc;
+	if (d->openers)
+		return ybd_error_set(err, -EBUSY,
+				     "%s: is open, and reads from a disk that is gone: stop what uses it",
+				     d->name);
+	return ybd_detach(p->a.nl, d->name, 0, ybd_detach_deadline(), err);
+}
+
+/* ---- all uppers ---- */
+
+/* Is it only that something is not there, not yet or not any more? */
+static bool is_absence(int rc)
+{
+	switch (-rc) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+	case ENODATA:
+	case EIO:
+	case EBUSY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void wait_for_more(struct pass *p, const struct ybd_error *err)
+{
+	if (!p->waiting++)
+		p->why = *err;
+}
+
+static void attach_one(struct pass *p, const struct upper_ref *u)
+{
+	const struct ybd_device_info *d = attach_device_of(&p->devices, u);
+	struct ybd_error err = { 0 };
+	int rc = 0, code;
+
+	if (d && is_alive(p, d))
+		return;
+	if (d)
+		rc = let_go(p, u, d, &err);
+	if (!rc)
+		rc = attach_upper(&p->a, u, &err);
+	if (!rc) {
+		d = &p->a.devices.v[p->a.devices.n - 1];
+		ybd_journal(LOG_NOTICE, "attached", "%s: attached as /dev/%s", d->name, d->disk);
+		print_line("%s /dev/%s", d->name, d->disk);
+	} else if (is_absence(rc)) {
+		wait_for_more(p, &err);
+	} else {
+		ybd_journal(LOG_ERR, "refused", "%s", err.text);
+		code = cmd_fail_err(&err);
+		p->code = p->code ? p->code : code;
+	}
+}
+
+static void attach_them(struct pass *p)
+{
+	struct ybd_error err = { 0 };
+	size_t i;
+
+	if (ybd_nl_device_list(p->a.nl, &p->devices, &err) ||
+	    ybd_nl_pool_list(p->a.nl, &p->pools, &err)) {
+		p->code = cmd_fail_err(&err);
+	} else {
+		for (i = 0; i < p->a.uppers.n; i++)
+			attach_one(p, &p->a.uppers.v[i]);
+	}
+	if (p->waiting) {
+		ybd_journal(LOG_INFO, "waiting", "%zu of %zu devices wait: %s", p->waiting,
+			    p->a.uppers.n, p->why.text);
+		print_line("%zu of %zu wait: %s", p->waiting, p->a.uppers.n, p->why.text);
+	}
+	ybd_pool_list_free(&p->pools);
+	ybd_device_list_free(&p->devices);
+}
+
+/* An exit code. Not each host that has a disk is to load the module. */
+static int look_at_all(void)
+{
+	struct pass p = { .a.all = true };
+	struct ybd_error err = { 0 };
+
+	if (attach_find(&p.a, NULL, 0, &err) ||
+	    (p.a.uppers.n && attach_begin(&p.a, &err)))
+		p.code = cmd_fail_err(&err);
+	else if (p.a.uppers.n)
+		attach_them(&p);
+	attach_end(&p.a);
+	return p.code;
+}
+
+static int run(void)
+{
+	struct ybd_error err = { 0 };
+	struct ticket t;
+	int rc = ticket_wait(&t, RUN_DIR, &err), code;
+
+	if (rc < 0)
+		return cmd_fail_err(&err);
+	if (!rc)
+		return CMD_OK;
+	code = look_at_all();
+	/* a refusal is as final as a success; others may have better luck */
+	if (code == CMD_OK || code == CMD_REFUSED)
+		ticket_done(&t);
+	else
+		ticket_drop(&t);
+	if (code && print_flush(false))
+		return cmd_fail(-EIO, "writing to stdout failed");
+	return code;
+}
+
+/* The operand is for whoever reads the list of processes, and for the journal. */
+int cmd_hotplug(const struct cmd *cmd, int argc, char **argv)
+{
+	const char *removed = NULL;
+	u32 major, minor;
+	const struct opt opts[] = {
+		OPT_STR("removed", "MAJOR:MINOR", &removed,
+			"The disk of that number has gone: say who used it."),
+		OPT_END
+	};
+	int n = cmd_parse(cmd, opts, argc, argv, 0, 1), end = 0;
+
+	if (!removed)
+		return run();
+	if (sscanf(removed, "%u:%u%n", &major, &minor, &end) != 2 || removed[end])
+		cmd_usage("--removed: \"%s\" is no number of a device, such as 259:0", removed);
+	return hotplug_removed(n ? argv[0] : removed, major, minor);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef YBDCTL_HOTPLUG_H
+#define YBDCTL_HOTPLUG_H
+
+#include "types.h"
+
+/**
+ * hotplug_removed() - a disk has gone: tell of what stands on it
+ * @disk: what it was called
+ * @major: its number; the kernel gives it to no other while we hold on to it
+ * @minor: .
+ *
+ * Return: an exit code.
+ */
+int hotplug_removed(const char *disk, u32 major, u32 minor);
+
+#endif
