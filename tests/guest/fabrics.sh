@@ -3,15 +3,6 @@
 # connect and disconnect; sourced by tests/guest/hotplug.sh.
 
 NQN=nqn.2026-01.ybd:disk
-HOSTID=6a2a7a0e-0000-4000-8000-000000000001
-HOSTNQN=nqn.2014-08.org.nvmexpress:uuid:6a2a7a0e-0000-4000-8000-000000000001
-TCP=(--transport tcp --traddr 127.0.0.1)
-
-# attr CONTROLLER ATTRIBUTE
-attr()
-{
-	cat "/sys/class/nvme/$1/$2"
-}
 
 tcp_connects()
 {
@@ -23,8 +14,8 @@ tcp_connects()
 	soon test -b "/dev/disk/by-id/nvme-uuid.$U_DISK"
 	c=$(ybdctl connect $NQN "${TCP[@]}" --json | jq -r '.controllers[0].name')
 	[ "$(attr "$c" transport)" = tcp ]
-	[ "$(attr "$c" hostnqn)" = $HOSTNQN ]
-	[ "$(attr "$c" hostid)" = $HOSTID ]
+	[ "$(attr "$c" hostnqn)" = "$HOSTNQN" ]
+	[ "$(attr "$c" hostid)" = "$HOSTID" ]
 	[ "$(attr "$c" kato)" = 7 ]
 	[ "$(attr "$c" ctrl_loss_tmo)" = 30 ]
 	[ "$(attr "$c" reconnect_delay)" = 2 ]
@@ -62,7 +53,7 @@ EOF
 	json '.sources[0] | .multipath and (.controllers | length == 2)' \
 		ybdctl source list "uuid:$U_DISK"
 	json '.controllers | length == 2' ybdctl disconnect --all --config "$T/config.json"
-	! compgen -G '/sys/class/nvme-fabrics/ctl/nvme*'
+	not compgen -G '/sys/class/nvme-fabrics/ctl/nvme*'
 }
 
 refusals()
@@ -84,12 +75,12 @@ refusals()
 	else
 		refused 7 'TLS: this kernel has none' ybdctl connect $NQN "${TCP[@]}" --tls
 	fi
-	! compgen -G '/sys/class/nvme-fabrics/ctl/nvme*'
+	not compgen -G '/sys/class/nvme-fabrics/ctl/nvme*'
 }
 
 in_use()
 {
-	local dev c
+	local c
 
 	c=$(ybdctl connect $NQN "${TCP[@]}" --json | jq -r '.controllers[0].name')
 	soon test -b "/dev/disk/by-id/nvme-uuid.$U_DISK"
@@ -101,12 +92,6 @@ in_use()
 	[ "$(ybdctl disconnect "$c")" = "$c" ]
 	ybdctl image unload images/final
 	ybdctl disconnect $NQN
-}
-
-path_count()
-{
-	[ "$(ybdctl source list "uuid:$U_DISK" -q --json | jq '.sources[0].controllers |
-		map(select(.state == "live")) | length')" = "$1" ]
 }
 
 loop_connects()
@@ -121,12 +106,6 @@ loop_connects()
 
 fabrics_up()
 {
-	modprobe loop
-	nvmet_up nvmet-tcp nvme-tcp
-	modprobe nvme-loop 2>/dev/null || :
-	mkdir -p /etc/nvme
-	echo $HOSTNQN >/etc/nvme/hostnqn
-	echo $HOSTID >/etc/nvme/hostid
 	U_DISK=10ac0000-0000-4000-8000-000000000001
 	nvmet_subsys $NQN
 	cp --sparse=always "$FIX/rootfs.img" /tmp/disk
@@ -145,4 +124,3 @@ ktap_case "connect: what is refused" refusals
 ktap_case "disconnect: not what is in use" in_use
 ktap_case "connect: loop" loop_connects
 nvmet_down
-losetup -D

@@ -1,13 +1,41 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# hotplug.sh: in the guest, for the suite hotplug-vm.
+# hotplug.sh [DISKS [EVENTS [TIMES]]]: in the guest, for the suite hotplug-vm.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/cli/guest/common.sh
 . tests/guest/nvmet.sh
 
-# shellcheck disable=SC1090
-for part in fabrics; do
+HOSTID=6a2a7a0e-0000-4000-8000-000000000001
+HOSTNQN=nqn.2014-08.org.nvmexpress:uuid:6a2a7a0e-0000-4000-8000-000000000001
+# for the parts
+# shellcheck disable=SC2034
+TCP=(--transport tcp --traddr 127.0.0.1)
+
+# attr CONTROLLER ATTRIBUTE
+attr()
+{
+	cat "/sys/class/nvme/$1/$2"
+}
+
+# path_count N: so many live paths has namespace $U_DISK
+path_count()
+{
+	[ "$(ybdctl source list "uuid:$U_DISK" -q --json | jq '.sources[0].controllers |
+		map(select(.state == "live")) | length')" = "$1" ]
+}
+
+modprobe loop
+nvmet_up nvmet-tcp nvme-tcp
+modprobe nvme-loop 2>/dev/null || :
+mkdir -p /etc/nvme
+echo $HOSTNQN >/etc/nvme/hostnqn
+echo $HOSTID >/etc/nvme/hostid
+
+# shellcheck disable=SC2034
+STORM_DISKS=${1:-3} STORM_EVENTS=${2:-12} PCIE_TIMES=${3:-1}
+for part in ${YBD_PARTS:-fabrics events}; do
+	# shellcheck disable=SC1090
 	. "tests/guest/$part.sh"
 done
 ktap_end

@@ -11,10 +11,11 @@
 static bool send_journal(int prio, const char *event, const char *text)
 {
 	const struct sockaddr_un to = { AF_UNIX, "/run/systemd/journal/socket" };
-	int fd __cleanup_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd __cleanup_fd = -1;
 	char buf[1536];
 	int n;
 
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
 	n = snprintf(buf, sizeof(buf),

@@ -83,7 +83,7 @@ const char *ybd_nvme_ctrls_find(const struct ybd_nvme_ctrls *list, const char *t
 
 	for (c = list->v; c && c < list->v + list->n; c++)
 		if (!strcmp(c->transport, transport) && !strcmp(c->nqn, nqn) &&
-		    strncmp(c->state, "delet", 5) &&
+		    strncmp(c->state, "deleting", 8) &&
 		    (!hostnqn || !c->hostnqn[0] || !strcmp(c->hostnqn, hostnqn)) &&
 		    has(c->address, "traddr", traddr) && has(c->address, "trsvcid", trsvcid))
 			return c->name;

@@ -223,10 +223,10 @@ static int tmo(const char *opt, const char *text)
 static int run(struct connect *c, const struct ybd_fabrics_tmo *t)
 {
 	struct ybd_error err = { 0 };
-	int fd __cleanup_fd = -1;
+	int fd __cleanup_fd = -1, rc;
 	char path[64];
-	int rc = c->tls ? ybd_fabrics_tls(&err) : 0;
 
+	rc = c->tls ? ybd_fabrics_tls(&err) : 0;
 	if (!rc && !c->all) {
 		fd = make_config(c, &err);
 		rc = fd < 0 ? fd : 0;

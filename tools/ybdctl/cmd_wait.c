@@ -100,11 +100,10 @@ int cmd_wait(const struct cmd *cmd, int argc, char **argv)
 		OPT_END
 	};
 	struct ybd_error err = { 0 };
+	int fd __cleanup_fd = -1, rc;
 	struct ybd_finder f;
-	int fd __cleanup_fd = -1;
 	u64 end, now;
 	u32 seconds;
-	int rc;
 
 	cmd_parse(cmd, opts, argc, argv, 0, 0);
 	if (!specs.n)

@@ -70,7 +70,7 @@ static int look(struct ticket *t)
 		return rc;
 	rc = read_numbers(t->fd, &n);
 	lock(t->fd, LOCK_NUMBERS, F_UNLCK);
-	t->upto = n.last;
+	t->covers = n.last;
 	return rc ? rc : n.done < t->mine;
 }
 
@@ -99,7 +99,7 @@ void ticket_done(struct ticket *t)
 	struct numbers n;
 
 	if (!lock(t->fd, LOCK_NUMBERS, F_WRLCK) && !read_numbers(t->fd, &n)) {
-		n.done = t->upto;
+		n.done = t->covers;
 		write_numbers(t->fd, &n);
 	}
 	close(t->fd);

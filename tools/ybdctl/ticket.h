@@ -14,12 +14,12 @@
  * struct ticket - a place in the queue
  * @fd: the file with the numbers, and the locks
  * @mine: number of this run
- * @upto: the last run whose work this one does
+ * @covers: the last run whose work this one does
  */
 struct ticket {
 	int fd;
 	u64 mine;
-	u64 upto;
+	u64 covers;
 };
 
 /**

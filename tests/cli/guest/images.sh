@@ -63,7 +63,7 @@ lists_sources()
 	json ".sources[0] | .uuid == \"$U_ROOTFS\" and .hold_seconds == 60 and (.multipath | not)" \
 		ybdctl source list images
 	(
-		cd "$T"
+		cd "$T" || exit
 		: >images
 		refused 7 'write \./images or /dev/nvme' ybdctl source list images
 		json '.sources[0].content == null' ybdctl source list ./images

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What udev's rules do when disks come and go; sourced by tests/guest/hotplug.sh.
+# No systemd here: the rules run ybdctl hotplug themselves.
+
+U_STORE=10ac0000-0000-4000-8000-000000000002
+EVENTS=nqn.2026-01.ybd:events
+STORM=nqn.2026-01.ybd:storm
+POOL=$(readlink -f /dev/disk/by-id/virtio-disk0)
+
+# pause SECONDS: without a process
+exec {never}<> <(:)
+pause()
+{
+	read -rt "$1" -u "$never" _ || :
+}
+
+# until_true SECONDS COMMAND...: of the shell, so that it is quick
+until_true()
+{
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+
+	while ! "$@"; do
+		[ "${EPOCHREALTIME/./}" -lt $end ] || { echo "never: $*"; return 1; }
+		pause 0.005
+	done
+}
+
+# reads DEVICE [MD5]: its first MiB can be read, and is that
+reads()
+{
+	local sum
+
+	sum=$(dd if="$1" bs=1M count=1 iflag=direct status=none 2>/dev/null | md5sum) || return 1
+	[ "${sum%% *}" = "${2-$(<"$T/first")}" ]
+}
+
+node() { [ -b "$1" ]; }
+gone() { [ ! -e "$1" ]; }
+logged() { dmesg | grep -qE "ybdctl: $1"; }
+any() { compgen -G "$1" >/dev/null; }
+
+# timed NAME GLOB COMMAND...: from the command to the namespace and to /dev/ybd/db.
+timed()
+{
+	local name=$1 glob=$2 t0 t1 t2
+	shift 2
+
+	t0=${EPOCHREALTIME/./}
+	"$@"
+	until_true 30 any "$glob"
+	t1=${EPOCHREALTIME/./}
+	until_true 30 node /dev/ybd/db
+	t2=${EPOCHREALTIME/./}
+	echo "$name: namespace after $(((t1 - t0) / 1000)) ms," \
+		"/dev/ybd/db after $(((t2 - t0) / 1000)) ms:" \
+		"$(((t2 - t0) * 10 / (t1 - t0)))/10 of the kernel's time" >>"$T/times"
+}
+
+install_rules()
+{
+	local f
+
+	mkdir -p /run/udev/rules.d
+	for f in tools/udev/*.rules.in; do
+		sed 's,@sbindir@,/usr/local/sbin,' "$f" >"/run/udev/rules.d/$(basename "$f" .in)"
+	done
+	udevadm control --reload
+	# it reads them again for the next event, which is not what is to be timed
+	udevadm trigger --settle --action=change /sys/block/vda
+}
+
+# One device that starts by itself, over images/final in a store on a namespace.
+events_up()
+{
+	local sum
+
+	cp --sparse=always "$FIX/rootfs.img" /tmp/store
+	nvmet_subsys $EVENTS
+	nvmet_ns $EVENTS 1 "$(losetup -f --show /tmp/store)" $U_STORE
+	nvmet_show 1 $EVENTS
+	nvmet_show 2 $EVENTS
+	ybdctl connect $EVENTS "${TCP[@]}" >/dev/null
+	ybdctl wait --source images --timeout 20
+	ybdctl pool create -q --name local "$POOL" >/dev/null
+	ybdctl create db --image images/final --pool local --autostart >/dev/null
+	dd if=/dev/urandom of=/dev/ybd0 bs=4k count=1 seek=2 oflag=direct status=none
+	sum=$(dd if=/dev/ybd0 bs=1M count=1 iflag=direct status=none | md5sum)
+	echo "${sum%% *}" >"$T/first"
+	udevadm settle
+	ybdctl detach db
+	ybdctl image unload --all
+	nvmet_enable $EVENTS 1 0
+	install_rules
+}
+
+is_alone()
+{
+	[ "$(ybdctl list --json | jq '.devices | length')" = 1 ]
+}
+
+comes()
+{
+	gone /dev/ybd/db
+	refused 3 'not there after 1 s' ybdctl wait --source "uuid:$U_STORE" --timeout 1
+	timed "NVMe/TCP" "/sys/block/nvme*n1" nvmet_enable $EVENTS 1 1
+	[[ $(ybdctl wait --source $U_STORE --timeout 0) == /dev/nvme*n1 ]]
+	reads /dev/ybd/db
+	logged 'db: attached as /dev/ybd0'
+}
+
+goes_and_returns()
+{
+	dmesg -C
+	nvmet_enable $EVENTS 1 0
+	until_true 20 logged "source uuid:$U_STORE .* is gone: .* 1 devices: db"
+	not reads /dev/ybd/db
+	# made anew: nobody has it open
+	nvmet_enable $EVENTS 1 1
+	until_true 30 reads /dev/ybd/db
+	is_alone
+}
+
+returns_while_open()
+{
+	dmesg -C
+	exec {hold}</dev/ybd/db
+	nvmet_enable $EVENTS 1 0
+	until_true 20 logged "source .* is gone"
+	nvmet_enable $EVENTS 1 1
+	until_true 20 logged '1 of 1 devices wait: db: is open, and reads from a disk that is gone'
+	exec {hold}<&-
+	[ "$(ybdctl hotplug)" = 'db /dev/ybd0' ]
+	until_true 20 reads /dev/ybd/db
+	is_alone
+}
+
+# Where systemd runs, the rule starts nothing itself: it asks for the disk's unit.
+asks_for_unit()
+{
+	local disk out
+
+	udevadm verify --no-summary /run/udev/rules.d/62-ybd-hotplug.rules
+	disk=$(ybdctl wait --source $U_STORE --timeout 0)
+	disk=${disk#/dev/}
+	mkdir -p /run/systemd/system
+	out=$(udevadm test --action=add "/sys/block/$disk" 2>&1) || :
+	rmdir /run/systemd/system
+	grep -q "SYSTEMD_WANTS=ybd-hotplug@$disk:$(<"/sys/block/$disk/diskseq").service" <<<"$out"
+	! grep -q 'RUN.*hotplug' <<<"$out"
+}
+
+# A path is lost while it is read from; nobody notices.
+path_drops()
+{
+	local reader
+
+	ybdctl connect $EVENTS "${TCP[@]}" --trsvcid 4421 >/dev/null
+	U_DISK=$U_STORE soon path_count 2
+	(
+		until [ -e "$T/enough" ]; do
+			dd if=/dev/ybd/db of=/dev/null bs=64k count=64 iflag=direct status=none || exit 1
+		done
+	) &
+	reader=$!
+	nvmet_hide 1 $EVENTS
+	U_DISK=$U_STORE soon path_count 1
+	pause 1
+	kill -0 $reader
+	: >"$T/enough"
+	wait $reader
+	nvmet_show 1 $EVENTS
+	U_DISK=$U_STORE soon path_count 2
+	reads /dev/ybd/db
+}
+
+# The pool's own disk: what was flushed is there when it returns.
+pool_returns()
+{
+	local sum pool=/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_POOL
+
+	truncate -s 128M "$YBD_SHARE/hotpool"
+	pool_disk 1
+	ybdctl pool create --name remote $pool -q >/dev/null
+	ybdctl create p --image images/final --pool remote --autostart >/dev/null
+	until_true 20 node /dev/ybd/p
+	dd if=/dev/urandom of=/dev/ybd/p bs=64k count=2 oflag=direct conv=fsync status=none
+	sum=$(dd if=/dev/ybd/p bs=1M count=1 iflag=direct status=none | md5sum)
+	dmesg -C
+	qemu-monitor device_del pool1
+	until_true 20 logged 'pool remote \(nvme[0-9]+n1\) is gone: detach 1 devices: p'
+	until_true 20 gone "$(readlink -f $pool)"
+	pool_disk 2
+	until_true 40 reads /dev/ybd/p "${sum%% *}"
+	ybdctl detach p
+	ybdctl pool check $pool
+	qemu-monitor device_del pool2
+}
+
+# pool_disk N: the file in a port, for the Nth time
+pool_disk()
+{
+	qemu-monitor drive_add 0 "if=none,id=pool$1,format=raw,file=$YBD_HOST_SHARE/hotpool"
+	qemu-monitor device_add "nvme,id=pool$1,serial=POOL,drive=pool$1,bus=rp1"
+	until_true 30 node /dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_POOL
+}
+
+# no_trace: no device, image or holder; the loop devices are the target's
+no_trace()
+{
+	udevadm settle
+	ybdctl detach --all
+	ybdctl image unload --all
+	[[ $(ybdctl version) == *' 0 devices, 0 images'* ]]
+	not any '/sys/block/ybd*'
+	not any '/sys/block/*/holders/*'
+}
+
+events_down()
+{
+	no_trace
+	ybdctl disconnect $EVENTS
+}
+
+# PCIe: a controller in a free port, and pulled out again.
+pcie()
+{
+	local i
+
+	cp --sparse=always "$FIX/rootfs.img" "$YBD_SHARE/hot"
+	for ((i = 1; i <= PCIE_TIMES; i++)); do
+		gone /dev/ybd/db
+		dmesg -C
+		qemu-monitor drive_add 0 "if=none,id=hot$i,format=raw,file=$YBD_HOST_SHARE/hot"
+		timed "PCIe" "/sys/block/nvme*n1" \
+			qemu-monitor device_add "nvme,id=h$i,serial=HOT,drive=hot$i,bus=rp0"
+		reads /dev/ybd/db
+		qemu-monitor device_del h$i
+		until_true 20 logged "source .* is gone: .* 1 devices: db"
+		not reads /dev/ybd/db
+		no_trace
+	done
+	ybdctl pool destroy --force "$POOL"
+}
+
+# ---- many at once ----
+
+# of number N: a MiB of it
+storm_uuid() { printf -v "$1" '5702a000-0000-4000-8000-%012d' "$2"; }
+
+storm_up()
+{
+	local i u f
+
+	ybdctl pool create -q --name storm "$POOL" >/dev/null
+	nvmet_subsys $STORM
+	nvmet_show 1 $STORM
+	ybdctl connect $STORM "${TCP[@]}" >/dev/null
+	for ((i = 1; i <= STORM_DISKS; i++)); do
+		storm_uuid u $i
+		f=/tmp/storm$i
+		head -c 1M <(yes "disk $i") >$f
+		nvmet_ns $STORM $i "$(losetup -f --show $f)" "$u"
+		ybdctl wait --source "uuid:$u" --timeout 20 >/dev/null
+		ybdctl create "s$i" --layer "dev:uuid:$u" --pool storm --autostart >/dev/null
+	done
+	udevadm settle
+	ybdctl detach --all
+	ybdctl image unload --all
+}
+
+storm_events()
+{
+	local i n
+
+	for ((i = 0; i < STORM_EVENTS; i++)); do
+		n=$((RANDOM % STORM_DISKS + 1))
+		plugged[n]=$((RANDOM & 1))
+		nvmet_enable $STORM $n "${plugged[n]}"
+		[ $((RANDOM % 4)) != 0 ] || pause 0.1
+		[ $((i % 8)) != 4 ] || restart_udevd
+	done
+}
+
+# What came meanwhile is lost to it, as at boot: it is asked to look at all.
+restart_udevd()
+{
+	udevadm control --exit
+	/usr/lib/systemd/systemd-udevd --daemon
+	udevadm trigger --action=add --subsystem-match=block
+}
+
+storm_state()
+{
+	local i sum
+
+	for ((i = 1; i <= STORM_DISKS; i++)); do
+		sum=$(head -c 1M <(yes "disk $i") | md5sum)
+		if [ "${plugged[i]}" = 1 ]; then
+			reads "/dev/ybd/s$i" "${sum%% *}" || { echo "s$i does not read"; return 1; }
+		else
+			! reads "/dev/ybd/s$i" "${sum%% *}" || { echo "s$i reads"; return 1; }
+		fi
+	done
+}
+
+storm()
+{
+	local plugged=() i
+
+	for ((i = 1; i <= STORM_DISKS; i++)); do
+		plugged[i]=1
+	done
+	udevadm trigger --action=add --subsystem-match=block
+	storm_events
+	udevadm settle
+	until_true 60 storm_state
+	not pgrep -x ybdctl
+	# nothing twice, and no image that nobody uses
+	json '(.devices | map(.name) | unique | length) == (.devices | length)' ybdctl list
+	json '.images | length <= '"$STORM_DISKS" ybdctl image list
+	no_trace
+	ybdctl disconnect $STORM
+	ybdctl pool check "$POOL"
+}
+
+nvmet_subsys_up()
+{
+	nvmet_port 1 tcp 127.0.0.1 4420
+	nvmet_port 2 tcp 127.0.0.1 4421
+}
+
+nvmet_subsys_up
+ktap_case "a device that waits for its source" events_up
+ktap_case "a namespace comes: its device is there" comes
+ktap_case "with systemd, the disk's unit is asked for" asks_for_unit
+ktap_case "it goes and returns: the device is made anew" goes_and_returns
+ktap_case "it returns while the device is open: nothing, and said why" returns_while_open
+ktap_case "a path of two is lost: nobody notices" path_drops
+ktap_case "the disk of a pool goes and returns" pool_returns
+ktap_case "nothing is left" events_down
+ktap_case "PCIe: hot-add, surprise removal" pcie
+ktap_case "a device for each of $STORM_DISKS namespaces" storm_up
+ktap_case "storm: $STORM_EVENTS events, udevd restarted meanwhile" storm
+ktap_note "$(cat "$T/times")"
+nvmet_down
