@@ -8,11 +8,13 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io.h"
 #include "wio.h"
 
+#define LOCK_WAIT_MS	3000
 #define ZERO_CHUNK	(256u * 1024)	/* written at a time where zeros have to be written */
 
 /* ---- a file descriptor ---- */
@@ -151,13 +153,31 @@ static int open_new(struct wio *io, const char *path)
 	return 0;
 }
 
-/* The lock on a device is against others that write to one in use as a source. */
+/*
+ * The lock on a device is against others that write to one in use as a source. udev holds one for a
+ * moment after somebody has written to it: without waiting, one command after the other fails.
+ */
+static int lock(struct wio *io)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+
+	for (int ms = 0; flock(io->fd, LOCK_EX | LOCK_NB); ms += 20) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (io->regular || ms >= LOCK_WAIT_MS)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 static int lock_and_size(struct wio *io)
 {
 	struct stat st;
+	int rc = lock(io);
 
-	if (flock(io->fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (rc)
+		return rc;
 	/* another host may have written: what the cache holds is not to be trusted */
 	posix_fadvise(io->fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (!io->regular)
