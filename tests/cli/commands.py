@@ -70,6 +70,13 @@ BAD = [
     (USAGE, "convert x y --size 17000000", "a multiple of 4096"),
     (USAGE, "convert x y --platform linux", "is no platform"),
     (MISSING, "convert /nonexistent/x y", "/nonexistent/x: No such file"),
+    (USAGE, "commit c", "too few operands"),
+    (USAGE, "commit c x", "\"x\" is not STORE/LVOL"),
+    (USAGE, "commit c dev:x/y", "is not STORE/LVOL"),
+    (USAGE, "commit -- -c s/l", "cannot be the name of a device"),
+    (USAGE, "commit c s/l --uuid 1", "is no uuid"),
+    (USAGE, "commit c s/%s" % ("l" * 64), "1 to 63 bytes"),
+    (MISSING, "commit c s/l --pool /nonexistent/x", "/nonexistent/x: No such file"),
     (USAGE, "create -- -a --image", "unexpected operand"),
     (USAGE, "create a/b --image s/l --ro", "only A-Z"),
     (USAGE, "create %s --image s/l --ro" % LONG, "longer than 63"),
@@ -233,8 +240,8 @@ GROUPS = {"source": ["list"],
           "lvol": ["create", "snapshot", "clone", "delete", "rename", "resize", "set-ro",
                    "inflate", "import", "export"],
           "image": ["load", "list", "show", "unload", "verify"]}
-COMMANDS = ["convert", "create", "attach", "resize", "detach", "destroy", "connect", "disconnect", "wait", "hotplug",
-            "list", "show",
+COMMANDS = ["convert", "commit", "create", "attach", "resize", "detach", "destroy", "connect",
+            "disconnect", "wait", "hotplug", "list", "show",
             "stats", "monitor", "mount", "umount", "version"]
 
 count = failed = 0

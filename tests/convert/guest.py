@@ -1,26 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""guest.py STORE: in the guest, converted images on /dev/ybdN, for the suite convert-vm.
+"""guest.py STORE POOL: in the guest, converted images on /dev/ybdN, for the suite convert-vm.
 
-STORE holds odd and plain of prepare.py, whose layouts are in $YBD_SHARE.
+STORE holds odd and plain of prepare.py, whose layouts are in $YBD_SHARE; POOL is a disk. An upper
+is left in it, whose contents are in $YBD_SHARE/left.
 """
 
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
+import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import images  # noqa: E402
 import tree  # noqa: E402
-from model import Tree  # noqa: E402
 
 SHARE = os.environ["YBD_SHARE"]
-STORE = os.path.realpath(sys.argv[1])
-SIZE = "256M"
+STORE, POOL = (os.path.realpath(a) for a in sys.argv[1:3])
+SIZE = "64M"
 MINE = b"written here" * 1000
 
 
@@ -36,6 +38,12 @@ def run(*args, code=0):
 def same(what, got, want):
     if got != want:
         raise AssertionError("%s: %r, expected %r" % (what, got, want))
+
+
+def says(said, *texts):
+    for text in texts:
+        if text not in said:
+            raise AssertionError("%r, expected %r" % (said, text))
 
 
 def convert(layout, *args, code=0):
@@ -56,13 +64,24 @@ class Device:
 
     def mount(self, ro):
         run("mount", *(["-o", "ro"] if ro else []), self.path, self.dir)
+        self.mounted = True
+
+    def umount(self):
+        run("umount", self.dir)
+        self.mounted = False
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc):
-        run("umount", self.dir)
+        if self.mounted:
+            self.umount()
         run("ybdctl", "detach", self.name)
+
+
+def cmp(a, b):
+    """Two devices hold the same."""
+    run("cmp", a, b)
 
 
 def drop_caches():
@@ -70,11 +89,9 @@ def drop_caches():
         f.write("3")
 
 
-def check_model(layers, root):
-    model = Tree()
-    for layer in layers:
-        model.apply(layer.entries)
-    same("differences", model.compare(tree.walk(root)), "")
+def check_model(layout, found):
+    with open(os.path.join(SHARE, layout + ".tree"), "rb") as f:
+        same("differences", pickle.load(f).compare(found), "")
 
 
 def lvol(layout):
@@ -87,7 +104,7 @@ def lvol(layout):
 
 def model_tree():
     with Device("odd", lvol("odd"), "--ro") as d:
-        check_model(images.oddities(), d.dir)
+        check_model("odd", tree.walk(d.dir))
 
 
 def umoci_tree():
@@ -99,41 +116,174 @@ def umoci_tree():
 def append():
     """A store that a device reads from gets another image; the device does not notice."""
     with Device("run", lvol("odd"), "--ram", "16M") as d:
+        root = os.stat(d.dir).st_mtime_ns
         with open(d.dir + "/mine", "wb") as f:
             f.write(MINE)
         os.sync()
         said = convert("more", code=4)
-        same("says what to do", "--append" in said, True)
+        says(said, "--append")
         got = convert("more", "--append")
         same("made", [l["made"] for l in got["layers"]], [False] * 3 + [True])
         run("ybdctl", "store", "check", STORE)
         with Device("more", got["name"], "--ro") as m:
-            check_model(images.more(), m.dir)
+            check_model("more", tree.walk(m.dir))
         run("ybdctl", "image", "verify", "images/" + lvol("odd"))
-        run("umount", d.dir)
+        d.umount()
         drop_caches()
         d.mount(False)
         same("what was written", tree.digest(d.dir + "/mine"),
              hashlib.sha256(MINE).hexdigest())
         os.unlink(d.dir + "/mine")
-        found = tree.walk(d.dir)
-        model = Tree()
-        for layer in images.oddities():
-            model.apply(layer.entries)
-        model.names[""].mtime = found[b""].mtime    # a file was made and removed there
-        same("differences", model.compare(found), "")
+        # a file was made and removed there
+        os.utime(d.dir, ns=(0, root))
+        check_model("odd", tree.walk(d.dir))
 
 
-CASES = (model_tree, umoci_tree, append)
+# ---- commit ----
+
+def work(root):
+    """What a container may do; says what is there afterwards."""
+    for i in range(3):
+        with open("%s/made-%d" % (root, i), "wb") as f:
+            f.write(b"%d" % i * 40000)
+    with open(root + "/block", "r+b") as f:
+        f.seek(100)
+        f.write(b"changed")
+    os.unlink(root + "/big")
+    os.rename(root + "/nano", root + "/renamed")
+    os.setxattr(root + "/block", "user.x", b"y")
+    os.sync()
+    return tree.walk(root)
+
+
+def commit(name, lvol, *args, code=0):
+    out = run("ybdctl", "commit", name, "images/" + lvol, "--json", *args, code=code)
+    return out if code else json.loads(out)
+
+
+def same_tree(lvol_name, want):
+    """An lvol that was committed is an image with that tree."""
+    with Device("check", lvol_name, "--ro") as d:
+        same("differences", tree.differences(tree.walk(d.dir), want), "")
+
+
+def commit_upper():
+    """Of a device that is not attached; the store is in use, as the image is loaded."""
+    with Device("p1", lvol("odd"), "--pool", POOL) as d:
+        want = work(d.dir)
+        d.umount()
+        # zeros over what the image has, and beyond what a cluster holds
+        run("blkdiscard", "-z", "-o", str(20 << 20), "-l", str(5 << 20), d.path)
+        with open(d.path, "r+b") as f:
+            f.seek((50 << 20) + 4096)
+            f.write(b"raw" * 5000)
+        run("blkdiscard", "-o", "1048576", "-l", "12288", d.path)
+    says(commit("p1", "one", code=4), "--append")
+    got = commit("p1", "one", "--append")
+    same("parent", got["parent"], lvol("odd"))
+    same("read-only", got["read_only"], True)
+    if got["allocated_clusters"] * 65536 > 24 << 20:
+        raise AssertionError("that is more than was written: %r" % got)
+    says(commit("p1", "one", "--append", code=4), 'there is an lvol "one" already')
+    run("ybdctl", "attach", "p1")
+    run("ybdctl", "create", "c1", "--image", "images/one", "--ro")
+    path = {d["name"]: d["path"] for d in json.loads(run("ybdctl", "list", "--json"))["devices"]}
+    cmp(path["p1"], path["c1"])
+    run("ybdctl", "detach", "p1", "c1")
+    run("ybdctl", "destroy", "p1")
+    return want
+
+
+def commit_grown():
+    """A device that is larger than its image, from a mounted file system and over it again."""
+    with Device("g1", lvol("odd"), "--pool", POOL, "--size", "80M") as d:
+        want = work(d.dir)
+        d.umount()
+    same("size", commit("g1", "grown", "--append")["size"], 80 << 20)
+    same_tree("grown", want)
+    with Device("g2", "grown", "--ram", "8M") as d:
+        with open(d.dir + "/again", "wb") as f:
+            f.write(b"2")
+        want = tree.walk(d.dir)
+        d.umount()
+        same("parent", commit("g2", "again", "--append")["parent"], "grown")
+    same_tree("again", want)
+    run("ybdctl", "destroy", "g1")
+
+
+def commit_mounted():
+    """Refused while it may be written to; frozen by the command, by somebody else, read-only."""
+    with Device("m1", lvol("odd"), "--ram", "32M") as d:
+        want = work(d.dir)
+        says(commit("m1", "mounted", "--append", code=4), d.dir + " and", "--freeze")
+        with open(d.dir + "/made-0", "r+b") as f:   # it is not frozen
+            f.write(b"x")
+        want = tree.walk(d.dir)
+        commit("m1", "mounted", "--append", "--freeze")
+        with open(d.dir + "/later", "wb") as f:
+            f.write(b"x")
+        os.unlink(d.dir + "/later")
+        same_tree("mounted", want)
+        want = tree.walk(d.dir)
+        run("fsfreeze", "--freeze", d.dir)
+        try:
+            commit("m1", "frozen", "--append")
+        finally:
+            run("fsfreeze", "--unfreeze", d.dir)
+        same_tree("frozen", want)
+        run("mount", "-o", "remount,ro", d.dir)
+        commit("m1", "remounted", "--append")
+        d.umount()
+        run("ybdctl", "commit", "m1", "elsewhere/no", code=3)
+        with open(d.path, "rb"):
+            says(commit("m1", "open", "--append", code=4), "is open 1 times")
+        commit("m1", "closed", "--append", "--uuid", "6f2d1a52-0000-4000-8000-000000000001")
+        same_tree("6f2d1a52-0000-4000-8000-000000000001", want)
+    with Device("ro", lvol("odd"), "--ro"):
+        says(commit("ro", "no", "--append", code=7), "read-only")
+    commit("nobody", "no", "--append", code=3)
+
+
+def commit_other_image():
+    """An image that is not one lvol has none to be over."""
+    run("truncate", "-s", "1M", "/run/top")
+    run("ybdctl", "image", "load", "images/" + lvol("odd"), "--layer", "file:/run/top", "--name",
+        "two")
+    run("ybdctl", "create", "t1", "--image", "two", "--ram", "1M")
+    says(commit("t1", "no", "--append", code=3), "has no lvol")
+    run("ybdctl", "detach", "t1")
+    run("ybdctl", "create", "t2", "--image", "images/" + lvol("odd"), "--layer", "file:/run/top",
+        "--pool", POOL)
+    run("ybdctl", "detach", "t2")
+    says(commit("t2", "no", "--append", code=7), "not one lvol")
+    run("ybdctl", "destroy", "t2")
+    run("ybdctl", "image", "unload", "two")
+
+
+def leave_upper():
+    """For the host, where commit is killed."""
+    with Device("left", lvol("odd"), "--pool", POOL) as d:
+        work(d.dir)
+        d.umount()
+        run("cp", "--sparse=always", d.path, os.path.join(SHARE, "left"))
+    run("ybdctl", "store", "check", STORE)
+    run("ybdctl", "pool", "check", POOL)
+
+
+CASES = (model_tree, umoci_tree, append, commit_upper, commit_grown, commit_mounted,
+         commit_other_image, leave_upper)
 
 
 def main():
+    run("ybdctl", "pool", "create", "--name", "local", POOL)
     print("KTAP version 1\n1..%d" % len(CASES), flush=True)
     failed = 0
     for i, case in enumerate(CASES, 1):
         name = "convert: in a guest: " + case.__name__.replace("_", " ")
         try:
+            began = time.monotonic()
             case()
+            print("# %.1f s" % (time.monotonic() - began))
             print("ok %d - %s" % (i, name), flush=True)
         except Exception:
             print("# " + traceback.format_exc().rstrip().replace("\n", "\n# "))

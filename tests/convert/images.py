@@ -77,6 +77,7 @@ def more():
                          .file("usr/bin/tool9", b"replaced").white("big")]
 
 
+EACH = ("gzip", "zstd", "")     # the layers in turn
 FOR_UMOCI = ("gzip", "")        # it knows no zstd
 UMOCI_TIMES = (b"", b"a")       # no entry of the last layer describes them: the time of day there
 
@@ -127,7 +128,7 @@ def random_layers(seed, count):
     return layers
 
 
-def image(layers, how=("gzip", "zstd", "")):
+def image(layers, how=EACH):
     out = Image()
     for i, layer in enumerate(layers):
         out.layer(layer, how[i % len(how)])

@@ -69,7 +69,7 @@ _ybdctl_value()
 _ybdctl_operand()
 {
 	case $1 in
-	detach | destroy | show | stats | resize | set)
+	detach | destroy | show | stats | resize | set | commit)
 		_ybdctl_reply -W "$(_ybdctl_names)" -- "$2" ;;
 	mount | umount)
 		_ybdctl_reply -W "$(_ybdctl_names)" -- "$2"

@@ -11,6 +11,7 @@
 #include "blk.h"
 #include "commands.h"
 #include "fs.h"
+#include "mounts.h"
 #include "nl.h"
 #include "print.h"
 #include "util.h"
@@ -116,48 +117,9 @@ int cmd_mount(const struct cmd *cmd, int argc, char **argv)
 
 /* ---- umount ---- */
 
-static unsigned int octal(const char *s)
+static bool is_dir(const struct mount_entry *m, void *dir)
 {
-	return (s[0] - '0') * 64 + (s[1] - '0') * 8 + s[2] - '0';
-}
-
-/* mountinfo has blanks and backslashes as \ooo. */
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3) {
-			*out++ = octal(s + 1);
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	}
-	*out = '\0';
-}
-
-/* Is @dev mounted on the directory of this real path? */
-static bool is_mounted_on(dev_t dev, const char *dir)
-{
-	FILE *f __cleanup_file = fopen("/proc/self/mountinfo", "re");
-	char *line __cleanup_free = NULL;
-	size_t cap = 0;
-	unsigned int maj, min;
-	int at, end;
-
-	while (f && getline(&line, &cap, f) > 0) {
-		at = 0;
-		end = 0;
-		if (sscanf(line, "%*d %*d %u:%u %*s %n%*s%n", &maj, &min, &at,
-			   &end) != 2 || !end)
-			continue;
-		line[end] = '\0';
-		unescape(line + at);
-		if (makedev(maj, min) == dev && !strcmp(line + at, dir))
-			return true;
-	}
-	return false;
+	return !strcmp(m->dir, dir);
 }
 
 static int unmount(const struct ybd_device_info *d, const char *dir,
@@ -167,7 +129,7 @@ static int unmount(const struct ybd_device_info *d, const char *dir,
 
 	if (!real)
 		return ybd_error_sys(err, -errno, "%s", dir);
-	if (!is_mounted_on(makedev(d->major, d->minor), real))
+	if (!mounts_find(makedev(d->major, d->minor), is_dir, real))
 		return ybd_error_set(err, -ENOENT,
 				     "device %s is not mounted on %s", d->name,
 				     dir);

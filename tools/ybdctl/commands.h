@@ -13,6 +13,7 @@ int cmd_detach(const struct cmd *cmd, int argc, char **argv);
 int cmd_destroy(const struct cmd *cmd, int argc, char **argv);
 int cmd_connect(const struct cmd *cmd, int argc, char **argv);
 int cmd_disconnect(const struct cmd *cmd, int argc, char **argv);
+int cmd_commit(const struct cmd *cmd, int argc, char **argv);
 int cmd_convert(const struct cmd *cmd, int argc, char **argv);
 int cmd_hotplug(const struct cmd *cmd, int argc, char **argv);
 int cmd_wait(const struct cmd *cmd, int argc, char **argv);

@@ -17,6 +17,8 @@ static const struct cmd commands[] = {
 	{ "pool", NULL, "Make pools for what is written, check them.", NULL, cmd_pool },
 	{ "image", NULL, "Load images, look at them, unload them.", NULL, cmd_image },
 	{ "convert", "SRC STORE", "Turn an OCI image into a chain of lvols.", cmd_convert, NULL },
+	{ "commit", "NAME STORE/LVOL", "Turn what was written to a device into an lvol.",
+	  cmd_commit, NULL },
 	{ "create", "NAME", "Make a block device from an image.", cmd_create, NULL },
 	{ "attach", "NAME...|--all", "Bring back devices that are in a pool.",
 	  cmd_attach, NULL },

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""commit_kill.py YBDCTL STORE POOL WANT COUNT SEED: commit upper "left", killed COUNT times.
+
+The store loads each time, has all that it had, and nothing half under the name; at last it has what
+WANT holds.
+"""
+
+import os
+import random
+import subprocess
+import sys
+
+from kills import Killer
+
+
+def main(ybdctl, store, pool, want, count, seed):
+    k = Killer(ybdctl, random.Random(seed))
+
+    def command(name):
+        return ("commit", "left", "images/" + name, "--source", store, "--pool", pool, "--force")
+
+    def holds(name):
+        out = store + ".out"
+        subprocess.run([ybdctl, "lvol", "export", "--force", store, name, out], check=True)
+        subprocess.run(["cmp", out, want], check=True)
+        os.unlink(out)
+
+    took = k.took(*command("whole"))
+    holds("whole")
+    before = set(k.lvols(store, clean=True))
+    for _ in range(count):
+        k.run(took, *command("target"))
+        got = k.lvols(store)
+        if before - set(got):
+            raise AssertionError("lost: %r" % (before - set(got)))
+        left = [n for n in got if n not in before and n != "target"]
+        if len(left) > 1:
+            raise AssertionError("more than one is left: %r" % left)
+        if "target" in got:
+            if not got["target"]["read_only"]:
+                raise AssertionError("there, and not complete")
+            holds("target")
+            subprocess.run([ybdctl, "lvol", "delete", "--force", "-q", store, "target"],
+                           check=True)
+    subprocess.run([ybdctl, *command("target"), "-q"], check=True, stdout=subprocess.DEVNULL)
+    if set(k.lvols(store, clean=True)) != before | {"target"}:
+        raise AssertionError("something is left: %r" % sorted(k.lvols(store)))
+    holds("target")
+    k.check(store)
+    print("# %d of %d were killed, seed %s" % (k.kills, k.runs, seed))
+    if not k.kills:
+        raise AssertionError("none was killed")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:5], int(sys.argv[5]), sys.argv[6])
