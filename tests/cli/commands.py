@@ -70,6 +70,8 @@ BAD = [
     (USAGE, "convert x y --size 17000000", "a multiple of 4096"),
     (USAGE, "convert x y --platform linux", "is no platform"),
     (MISSING, "convert /nonexistent/x y", "/nonexistent/x: No such file"),
+    (USAGE, "export x y z --format zip", "\"zip\" is neither raw nor tar"),
+    (MISSING, "export %s a - --format tar" % ROOTFS, 'no lvol "a"'),
     (USAGE, "commit c", "too few operands"),
     (USAGE, "commit c x", "\"x\" is not STORE/LVOL"),
     (USAGE, "commit c dev:x/y", "is not STORE/LVOL"),
@@ -235,13 +237,13 @@ NO_MODULE = [
     "destroy a",
 ]
 
-GROUPS = {"source": ["list"],
+GROUPS = {"source": ["list", "swap"],
           "store": ["list", "show", "create", "grow", "check", "destroy"],
           "lvol": ["create", "snapshot", "clone", "delete", "rename", "resize", "set-ro",
                    "inflate", "import", "export"],
           "image": ["load", "list", "show", "unload", "verify"]}
-COMMANDS = ["convert", "commit", "create", "attach", "resize", "detach", "destroy", "connect",
-            "disconnect", "wait", "hotplug", "list", "show",
+COMMANDS = ["convert", "commit", "export", "create", "set", "attach", "resize", "detach", "destroy",
+            "connect", "disconnect", "wait", "hotplug", "list", "show",
             "stats", "monitor", "mount", "umount", "version"]
 
 count = failed = 0

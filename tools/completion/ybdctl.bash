@@ -48,7 +48,7 @@ _ybdctl_value()
 	--output)
 		_ybdctl_reply -d -- "$2" ;;
 	--format)
-		_ybdctl_reply -W "overlaybd" -- "$2" ;;
+		_ybdctl_reply -W "overlaybd raw tar" -- "$2" ;;
 	--fs)
 		_ybdctl_reply -W "ext4" -- "$2" ;;
 	--platform)
@@ -76,7 +76,7 @@ _ybdctl_operand()
 		_ybdctl_reply -d -- "$2" ;;
 	image\ show | image\ unload | image\ verify)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
-	source\ * | store\ * | pool\ * | lvol\ * | convert)
+	source\ * | store\ * | pool\ * | lvol\ * | convert | export)
 		_ybdctl_reply -f -- "$2" ;;
 	esac
 }

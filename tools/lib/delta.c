@@ -13,8 +13,8 @@ static bool is_left(const struct lvw_vol *v)
 }
 
 /*
- * What a killed program has left. One that is read-only already was complete, but for its name: in a
- * store that is only added to it stays.
+ * What a killed program has left. One that is read-only already was complete, but for its name: in
+ * a store that is only added to it stays.
  */
 static int delete_left(struct lvs_writer *w, struct lvs_error *err)
 {

@@ -266,7 +266,7 @@ const struct cmd cmd_lvol[] = {
 	  lvol_inflate_run, NULL },
 	{ "import", "DEV|FILE NAME FILE|-", "Make an lvol of a file's contents.",
 	  lvol_import_run, NULL },
-	{ "export", "DEV|FILE LVOL FILE|-", "Write an lvol's contents to a file.",
+	{ "export", "DEV|FILE LVOL FILE|-", "Write an lvol's contents to a file, or as a tar.",
 	  lvol_export_run, NULL },
 	{ }
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between cmd_lvol.c and cmd_lvol_data.c. */
+/* Between cmd_lvol.c, cmd_lvol_data.c and cmd_lvol_export.c. */
 #ifndef YBDCTL_CMD_LVOL_H
 #define YBDCTL_CMD_LVOL_H
 

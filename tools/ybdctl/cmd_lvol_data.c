@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ybdctl lvol import and export: whole contents, from and to files. */
+/* ybdctl lvol import: whole contents of files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -12,10 +12,8 @@
 #include "cmd_lvol.h"
 #include "names.h"
 #include "print.h"
-#include "util.h"
 
 #define CHUNK	(1u << 20)
-#define BLOCK	4096u
 
 /* ---- import ---- */
 
@@ -196,120 +194,5 @@ int lvol_import_run(const struct cmd *cmd, int argc, char **argv)
 	if (im.fd >= 0)
 		close(im.fd);
 	free(im.buf);
-	return rc;
-}
-
-/* ---- export ---- */
-
-static int write_all(int fd, const u8 *buf, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, buf, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		buf += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static bool all_zero(const u8 *p, size_t len)
-{
-	return !*p && !memcmp(p, p + 1, len - 1);
-}
-
-/* @sparse: what is zero becomes a hole of the file. */
-static int write_out(int fd, const u8 *buf, size_t len, bool sparse)
-{
-	for (size_t at = 0; at < len; at += BLOCK) {
-		size_t n = len - at < BLOCK ? len - at : BLOCK;
-		int rc = 0;
-
-		if (!sparse || !all_zero(buf + at, n))
-			rc = write_all(fd, buf + at, n);
-		else if (lseek(fd, (off_t)n, SEEK_CUR) < 0)
-			rc = -errno;
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int copy_out(struct lvs_store *s, const struct lvs_map *map, int fd, bool sparse)
-{
-	__cleanup_free u8 *buf = malloc(CHUNK);
-	int rc = buf ? 0 : -ENOMEM;
-
-	for (u64 off = 0; off < map->size && !rc; off += CHUNK) {
-		size_t n = map->size - off < CHUNK ? (size_t)(map->size - off) : CHUNK;
-
-		rc = lvs_map_read(s, map, -1, off, buf, n);
-		if (!rc)
-			rc = write_out(fd, buf, n, sparse);
-	}
-	if (!rc && sparse && (ftruncate(fd, (off_t)map->size) || fsync(fd)))
-		rc = -errno;
-	return rc;
-}
-
-static int export_map(struct lvs_store *s, const struct lvs_map *map, const char *dst, bool force)
-{
-	bool to_stdout = !strcmp(dst, "-");
-	int fd, rc;
-
-	if (map->esnap_id)
-		return cmd_fail(-EOPNOTSUPP, "it is a clone of an external snapshot (%s)",
-				map->esnap_id);
-	fd = to_stdout ? dup(1) :
-	     open(dst, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0666);
-	if (fd < 0)
-		return cmd_fail(-errno, "%s: %s%s", dst, strerror(errno),
-				errno == EEXIST ? " (--force: overwrite it)" : "");
-	rc = copy_out(s, map, fd, !to_stdout);
-	if (close(fd) && !rc)
-		rc = -errno;
-	if (rc && !to_stdout)
-		unlink(dst);
-	return rc ? cmd_fail(rc, "%s: %s", dst, strerror(-rc)) : CMD_OK;
-}
-
-static int export_lvol(struct lvs_store *s, char **argv, bool force)
-{
-	const struct lvs_lvol *l = lvs_find(s, argv[1]);
-	const struct lvs_refusal *r = l ? NULL : lvs_find_refusal(s, argv[1]);
-	struct lvs_map map;
-	int rc;
-
-	if (r)
-		return cmd_fail(-EUCLEAN, "%s: %s: %s", argv[0], argv[1], r->text);
-	if (!l)
-		return cmd_fail(-ENOENT, "%s: no lvol \"%s\"", argv[0], argv[1]);
-	if (lvs_flatten(l, &map))
-		return cmd_fail(-ENOMEM, "no memory");
-	rc = export_map(s, &map, argv[2], force);
-	lvs_map_free(&map);
-	return rc;
-}
-
-int lvol_export_run(const struct cmd *cmd, int argc, char **argv)
-{
-	bool force = false;
-	const struct opt opts[] = {
-		OPT_FLAG("force", &force, "Overwrite the file."),
-		OPT_END
-	};
-	struct lvs_store *s;
-	struct lvs_error err;
-	int rc;
-
-	cmd_parse(cmd, opts, argc, argv, 3, 3);
-	rc = lvs_open_path(argv[0], &s, &err);
-	if (rc)
-		return cmd_fail(rc, "%s: %s", argv[0], err.text);
-	rc = export_lvol(s, argv, force);
-	lvs_close(s);
 	return rc;
 }

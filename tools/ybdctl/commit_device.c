@@ -108,7 +108,7 @@ static bool signal_came(void)
 }
 
 /* Whether it is frozen cannot be asked for: who tries to freeze it is told. */
-static int freeze(struct device *d, struct ybd_error *err)
+static int freeze_fs(struct device *d, struct ybd_error *err)
 {
 	int rc;
 
@@ -172,7 +172,7 @@ static int make_quiet(struct device *d, struct ybd_error *err)
 		if (!find_mount(d))
 			rc = is_claimed(d, err);
 		else
-			rc = d->quiet == QUIET_READ_ONLY ? 0 : freeze(d, err);
+			rc = d->quiet == QUIET_READ_ONLY ? 0 : freeze_fs(d, err);
 	} else {
 		return ybd_error_sys(err, -errno, "%s", path);
 	}

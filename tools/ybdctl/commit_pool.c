@@ -182,12 +182,12 @@ static int find_lvol(const struct upper_ref *ref, struct ybd_finder *f, struct c
 static int find_upper(struct upper *u, const char *name, const char *pool, struct ybd_finder *f,
 		      struct changes *c, struct ybd_error *err)
 {
-	char *names[] = { (char *)name };
+	char *word = (char *)name;
 	const struct upper_ref *ref;
 	int rc = pools_find(pool, &u->pools, err);
 
 	if (!rc)
-		rc = uppers_find(&u->pools, names, 1, &u->found, err);
+		rc = uppers_find(&u->pools, &word, 1, &u->found, err);
 	if (!rc)
 		rc = upper_pick(&u->found, name, &ref, err);
 	if (!rc)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd_lvol.h"
 #include "commands.h"
 #include "dispatch.h"
 #include "print.h"
@@ -19,6 +20,8 @@ static const struct cmd commands[] = {
 	{ "convert", "SRC STORE", "Turn an OCI image into a chain of lvols.", cmd_convert, NULL },
 	{ "commit", "NAME STORE/LVOL", "Turn what was written to a device into an lvol.",
 	  cmd_commit, NULL },
+	{ "export", "DEV|FILE LVOL FILE|-", "Write an lvol's contents to a file, or as a tar.",
+	  lvol_export_run, NULL },
 	{ "create", "NAME", "Make a block device from an image.", cmd_create, NULL },
 	{ "attach", "NAME...|--all", "Bring back devices that are in a pool.",
 	  cmd_attach, NULL },

@@ -148,6 +148,47 @@ err_release:
 	return rc;
 }
 
+/* Of others: what has to be understood to read names and data. */
+static int refuse_unreadable(struct extfs *e, struct ybd_error *err)
+{
+	const struct ext2_super_block *s = e->fs->super;
+
+	if (e->fs->blocksize != EXTFS_BLOCK)
+		return ybd_error_set(err, -EOPNOTSUPP, "ext4 with blocks of %u bytes is not read",
+				     e->fs->blocksize);
+	if (s->s_feature_incompat & (EXT4_FEATURE_INCOMPAT_INLINE_DATA |
+				     EXT4_FEATURE_INCOMPAT_ENCRYPT))
+		return ybd_error_set(err, -EOPNOTSUPP,
+				     "ext4 with inline data or encryption is not read");
+	if (s->s_feature_incompat & EXT3_FEATURE_INCOMPAT_RECOVER || !(s->s_state & EXT2_VALID_FS))
+		return ybd_error_set(err, -EOPNOTSUPP,
+				     "the ext4 was not unmounted: its journal has to be replayed first");
+	return 0;
+}
+
+int extfs_look(struct bytestore *b, struct extfs **out, struct ybd_error *err)
+{
+	struct extfs *e;
+	errcode_t ret;
+	int rc = begin(b, &e, err);
+
+	if (rc)
+		return rc;
+	ret = e2.open2("image", NULL, EXT2_FLAG_64BITS, 0, 0, extfs_io_manager(e), &e->fs);
+	if (ret) {
+		e->fs = NULL;
+		rc = extfs_fail(e, ret, err, "reading the superblock of the ext4");
+	} else {
+		rc = refuse_unreadable(e, err);
+	}
+	if (rc) {
+		release(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
 int64_t extfs_newest(const struct extfs *e)
 {
 	return e->newest;

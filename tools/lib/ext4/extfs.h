@@ -61,6 +61,12 @@ struct extfs_attr {
  */
 int extfs_open(struct bytestore *b, struct extfs **out, struct ybd_error *err);
 
+/*
+ * One that is only read, until extfs_abort(), whoever has made it: extfs_lookup(), extfs_next(),
+ * extfs_readlink() and what is in section "reading". -EOPNOTSUPP for one that cannot be read.
+ */
+int extfs_look(struct bytestore *b, struct extfs **out, struct ybd_error *err);
+
 /* A new one with nothing but a root directory of mode 0755, of all of @b. */
 int extfs_make(struct bytestore *b, const struct extfs_opts *o, struct extfs **out,
 	       struct ybd_error *err);
@@ -149,6 +155,45 @@ int extfs_set_xattrs(struct extfs *e, u32 ino, const struct extfs_xattr *x, size
 int extfs_has_xattr(struct extfs *e, u32 ino, const char *name, struct ybd_error *err);
 /* Set all attributes of @from but those whose names begin with @but, on @to as well. */
 int extfs_copy_xattrs(struct extfs *e, u32 from, u32 to, const char *but, struct ybd_error *err);
+
+/* ---- reading ---- */
+
+/**
+ * struct extfs_stat - more of an inode
+ * @attr: with the numbers of a device
+ * @size: bytes of a regular file
+ * @links: names that it has
+ */
+struct extfs_stat {
+	struct extfs_attr attr;
+	u64 size;
+	u32 links;
+};
+
+int extfs_stat(struct extfs *e, u32 ino, struct extfs_stat *st, struct ybd_error *err);
+
+/**
+ * struct extfs_range - data of a regular file
+ * @off: byte of the file
+ * @at: byte of the filesystem
+ * @len: bytes
+ */
+struct extfs_range {
+	u64 off;
+	u64 at;
+	u64 len;
+};
+
+/* All ranges that are no holes, sorted, inside the file's size; *@r is to be freed. */
+int extfs_ranges(struct extfs *e, u32 ino, struct extfs_range **r, size_t *n,
+		 struct ybd_error *err);
+/* Bytes of a range. */
+int extfs_read(struct extfs *e, u64 at, void *buf, size_t len, struct ybd_error *err);
+
+/* Hand each attribute to @fn, which returns 0 or a negative errno that ends it. */
+int extfs_each_xattr(struct extfs *e, u32 ino,
+		     int (*fn)(void *arg, const struct extfs_xattr *x), void *arg,
+		     struct ybd_error *err);
 
 /* ---- regular files ---- */
 

@@ -45,6 +45,7 @@ int e2_load(struct ybd_error *err)
 		{ "ext2fs_bmap2", &e2.bmap2 },
 		{ "ext2fs_dirhash", &e2.dirhash },
 		{ "ext2fs_extent_open2", &e2.extent_open2 },
+		{ "ext2fs_extent_get", &e2.extent_get },
 		{ "ext2fs_extent_insert", &e2.extent_insert },
 		{ "ext2fs_extent_fix_parents", &e2.extent_fix_parents },
 		{ "ext2fs_extent_free", &e2.extent_free },
@@ -54,9 +55,9 @@ int e2_load(struct ybd_error *err)
 		{ "ext2fs_xattrs_close", &e2.xattrs_close },
 		{ "ext2fs_xattrs_read", &e2.xattrs_read },
 		{ "ext2fs_xattrs_write", &e2.xattrs_write },
-		{ "ext2fs_xattr_set", &e2.xattr_set },
-		{ "ext2fs_xattr_get", &e2.xattr_get },
 		{ "ext2fs_xattrs_iterate", &e2.xattrs_iterate },
+		{ "ext2fs_xattr_get", &e2.xattr_get },
+		{ "ext2fs_xattr_set", &e2.xattr_set },
 		{ "et_ext2_error_table", &error_table },
 	};
 

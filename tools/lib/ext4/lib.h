@@ -46,6 +46,7 @@ struct e2_functions {
 	typeof(ext2fs_bmap2) *bmap2;
 	typeof(ext2fs_dirhash) *dirhash;
 	typeof(ext2fs_extent_open2) *extent_open2;
+	typeof(ext2fs_extent_get) *extent_get;
 	typeof(ext2fs_extent_insert) *extent_insert;
 	typeof(ext2fs_extent_fix_parents) *extent_fix_parents;
 	typeof(ext2fs_extent_free) *extent_free;
@@ -55,9 +56,9 @@ struct e2_functions {
 	typeof(ext2fs_xattrs_close) *xattrs_close;
 	typeof(ext2fs_xattrs_read) *xattrs_read;
 	typeof(ext2fs_xattrs_write) *xattrs_write;
-	typeof(ext2fs_xattr_set) *xattr_set;
-	typeof(ext2fs_xattr_get) *xattr_get;
 	typeof(ext2fs_xattrs_iterate) *xattrs_iterate;
+	typeof(ext2fs_xattr_get) *xattr_get;
+	typeof(ext2fs_xattr_set) *xattr_set;
 };
 
 extern struct e2_functions e2;

@@ -10,6 +10,7 @@
  *   inode.c   attributes, links, symlinks, devices
  *   xattr.c   extended attributes
  *   file.c    regular files; the extents of all that has blocks
+ *   read.c    what is in one that is not written
  *   dir.c     directories in memory
  *   dirblk.c  their blocks
  */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ybdctl export, ybdctl lvol export: whole contents, to files: as they are, or as a tar. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd_lvol.h"
+#include "convert/totar.h"
+#include "util.h"
+
+#define CHUNK	(1u << 20)
+#define BLOCK	4096u
+
+/**
+ * struct export - what is written, and where to
+ * @s: the store
+ * @map: the lvol
+ * @dst: path of the file; "-" for stdout
+ * @force: overwrite it
+ * @tar: the file system in it as a tar
+ */
+struct export {
+	struct lvs_store *s;
+	struct lvs_map map;
+	const char *dst;
+	bool force;
+	bool tar;
+};
+
+/* ---- as it is ---- */
+
+static int write_all(int fd, const u8 *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, buf, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static bool all_zero(const u8 *p, size_t len)
+{
+	return !*p && !memcmp(p, p + 1, len - 1);
+}
+
+/* @sparse: what is zero becomes a hole of the file. */
+static int write_out(int fd, const u8 *buf, size_t len, bool sparse)
+{
+	for (size_t at = 0; at < len; at += BLOCK) {
+		size_t n = len - at < BLOCK ? len - at : BLOCK;
+		int rc = 0;
+
+		if (!sparse || !all_zero(buf + at, n))
+			rc = write_all(fd, buf + at, n);
+		else if (lseek(fd, (off_t)n, SEEK_CUR) < 0)
+			rc = -errno;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int copy_out(struct lvs_store *s, const struct lvs_map *map, int fd, bool sparse)
+{
+	__cleanup_free u8 *buf = malloc(CHUNK);
+	int rc = buf ? 0 : -ENOMEM;
+
+	for (u64 off = 0; off < map->size && !rc; off += CHUNK) {
+		size_t n = map->size - off < CHUNK ? (size_t)(map->size - off) : CHUNK;
+
+		rc = lvs_map_read(s, map, -1, off, buf, n);
+		if (!rc)
+			rc = write_out(fd, buf, n, sparse);
+	}
+	if (!rc && sparse && (ftruncate(fd, (off_t)map->size) || fsync(fd)))
+		rc = -errno;
+	return rc;
+}
+
+/* ---- as a tar ---- */
+
+/**
+ * struct mapbytes - an lvol that is read, as a bytestore
+ * @b: see bytestore.h
+ * @x: .
+ */
+struct mapbytes {
+	struct bytestore b;
+	const struct export *x;
+};
+
+static int map_read(struct bytestore *b, u64 off, void *buf, size_t len)
+{
+	const struct export *x = ((struct mapbytes *)b)->x;
+	int rc = lvs_map_read(x->s, &x->map, -1, off, buf, len);
+
+	return rc ? ybd_error_sys(&b->err, rc, "reading at %llu", (unsigned long long)off) : 0;
+}
+
+static int map_write(struct bytestore *b, u64 off, const void *buf, size_t len)
+{
+	return ybd_error_sys(&b->err, -EROFS, "an lvol that is read");
+}
+
+static int map_zero(struct bytestore *b, u64 off, u64 len)
+{
+	return ybd_error_sys(&b->err, -EROFS, "an lvol that is read");
+}
+
+static int map_flush(struct bytestore *b)
+{
+	return 0;
+}
+
+static int write_tar(const struct export *x, int fd, struct ybd_error *err)
+{
+	static const struct bytestore_ops ops = { map_read, map_write, map_zero, map_flush };
+	struct mapbytes m = {
+		.b = { .ops = &ops, .size = x->map.size, .unit = CHUNK }, .x = x,
+	};
+	struct extfs *fs;
+	u64 sockets;
+	int rc = extfs_look(&m.b, &fs, err);
+
+	if (rc)
+		return rc;
+	rc = totar_write(fs, fd, &sockets, err);
+	extfs_abort(fs);
+	if (!rc && sockets)
+		cmd_warn("%llu sockets are left out: a tar cannot hold them",
+			 (unsigned long long)sockets);
+	return rc;
+}
+
+/* ---- the command ---- */
+
+static int write_file(const struct export *x, int fd, bool to_stdout)
+{
+	struct ybd_error err = { 0 };
+	int rc;
+
+	if (x->tar)
+		rc = write_tar(x, fd, &err);
+	else
+		rc = copy_out(x->s, &x->map, fd, !to_stdout);
+	if (close(fd) && !rc)
+		rc = -errno;
+	if (rc && !to_stdout)
+		unlink(x->dst);
+	if (rc && err.code)
+		return cmd_fail(rc, "%s", err.text);
+	return rc ? cmd_fail(rc, "%s: %s", x->dst, strerror(-rc)) : CMD_OK;
+}
+
+static int export_map(const struct export *x)
+{
+	bool to_stdout = !strcmp(x->dst, "-");
+	int fd;
+
+	if (x->map.esnap_id)
+		return cmd_fail(-EOPNOTSUPP, "it is a clone of an external snapshot (%s)",
+				x->map.esnap_id);
+	fd = to_stdout ? dup(1) :
+	     open(x->dst, O_WRONLY | O_CREAT | O_CLOEXEC | (x->force ? O_TRUNC : O_EXCL), 0666);
+	if (fd < 0)
+		return cmd_fail(-errno, "%s: %s%s", x->dst, strerror(errno),
+				errno == EEXIST ? " (--force: overwrite it)" : "");
+	return write_file(x, fd, to_stdout);
+}
+
+static int export_lvol(struct export *x, char **argv)
+{
+	const struct lvs_lvol *l = lvs_find(x->s, argv[1]);
+	const struct lvs_refusal *r = l ? NULL : lvs_find_refusal(x->s, argv[1]);
+	int rc;
+
+	if (r)
+		return cmd_fail(-EUCLEAN, "%s: %s: %s", argv[0], argv[1], r->text);
+	if (!l)
+		return cmd_fail(-ENOENT, "%s: no lvol \"%s\"", argv[0], argv[1]);
+	if (lvs_flatten(l, &x->map))
+		return cmd_fail(-ENOMEM, "no memory");
+	rc = export_map(x);
+	lvs_map_free(&x->map);
+	return rc;
+}
+
+int lvol_export_run(const struct cmd *cmd, int argc, char **argv)
+{
+	const char *format = "raw";
+	struct export x = { 0 };
+	const struct opt opts[] = {
+		OPT_STR("format", "FORMAT", &format, "raw, the default, or tar."),
+		OPT_FLAG("force", &x.force, "Overwrite the file."),
+		OPT_END
+	};
+	struct lvs_error err;
+	int rc;
+
+	cmd_parse(cmd, opts, argc, argv, 3, 3);
+	x.dst = argv[2];
+	x.tar = !strcmp(format, "tar");
+	if (!x.tar && strcmp(format, "raw"))
+		cmd_usage("--format: \"%s\" is neither raw nor tar", format);
+	rc = lvs_open_path(argv[0], &x.s, &err);
+	if (rc)
+		return cmd_fail(rc, "%s: %s", argv[0], err.text);
+	rc = export_lvol(&x, argv);
+	lvs_close(x.s);
+	return rc;
+}
