@@ -78,7 +78,7 @@ BAD = [
     (USAGE, "commit -- -c s/l", "cannot be the name of a device"),
     (USAGE, "commit c s/l --uuid 1", "is no uuid"),
     (USAGE, "commit c s/%s" % ("l" * 64), "1 to 63 bytes"),
-    (MISSING, "commit c s/l --pool /nonexistent/x", "/nonexistent/x: No such file"),
+    (MISSING, "commit c s/l --pool /nonexistent/x", "/nonexistent/x: cannot be opened"),
     (USAGE, "create -- -a --image", "unexpected operand"),
     (USAGE, "create a/b --image s/l --ro", "only A-Z"),
     (USAGE, "create %s --image s/l --ro" % LONG, "longer than 63"),
