@@ -168,7 +168,9 @@ def same_tree(lvol_name, want):
 
 
 def commit_upper():
-    """Of a device that is not attached; the store is in use, as the image is loaded."""
+    """Of a device that is not attached, while another one writes to its pool."""
+    busy = json.loads(run("ybdctl", "create", "busy", "--image", "images/" + lvol("odd"), "--pool",
+                          POOL, "--json"))["path"]
     with Device("p1", lvol("odd"), "--pool", POOL) as d:
         want = work(d.dir)
         d.umount()
@@ -178,8 +180,16 @@ def commit_upper():
             f.seek((50 << 20) + 4096)
             f.write(b"raw" * 5000)
         run("blkdiscard", "-o", "1048576", "-l", "12288", d.path)
+    # the store is in use, as the image is loaded
     says(commit("p1", "one", code=4), "--append")
+    dd = subprocess.Popen(["dd", "if=/dev/urandom", "of=" + busy, "bs=4k", "count=8000",
+                           "oflag=direct", "status=none"])
     got = commit("p1", "one", "--append")
+    same("it was written to meanwhile", dd.poll(), None)
+    dd.kill()
+    dd.wait()
+    run("udevadm", "settle")
+    run("ybdctl", "destroy", "busy")
     same("parent", got["parent"], lvol("odd"))
     same("read-only", got["read_only"], True)
     if got["allocated_clusters"] * 65536 > 24 << 20:
