@@ -22,7 +22,7 @@ import tree  # noqa: E402
 
 SHARE = os.environ["YBD_SHARE"]
 STORE, POOL = (os.path.realpath(a) for a in sys.argv[1:3])
-SIZE = "64M"
+SIZE = "32M"
 MINE = b"written here" * 1000
 
 
@@ -175,9 +175,9 @@ def commit_upper():
         want = work(d.dir)
         d.umount()
         # zeros over what the image has, and beyond what a cluster holds
-        run("blkdiscard", "-z", "-o", str(20 << 20), "-l", str(5 << 20), d.path)
+        run("blkdiscard", "-z", "-o", str(12 << 20), "-l", str(3 << 20), d.path)
         with open(d.path, "r+b") as f:
-            f.seek((50 << 20) + 4096)
+            f.seek((28 << 20) + 4096)
             f.write(b"raw" * 5000)
         run("blkdiscard", "-o", "1048576", "-l", "12288", d.path)
     # the store is in use, as the image is loaded
@@ -206,10 +206,10 @@ def commit_upper():
 
 def commit_grown():
     """A device that is larger than its image, from a mounted file system and over it again."""
-    with Device("g1", lvol("odd"), "--pool", POOL, "--size", "80M") as d:
+    with Device("g1", lvol("odd"), "--pool", POOL, "--size", "48M") as d:
         want = work(d.dir)
         d.umount()
-    same("size", commit("g1", "grown", "--append")["size"], 80 << 20)
+    same("size", commit("g1", "grown", "--append")["size"], 48 << 20)
     same_tree("grown", want)
     with Device("g2", "grown", "--ram", "8M") as d:
         with open(d.dir + "/again", "wb") as f:
