@@ -10,8 +10,8 @@
 
 static bool send_journal(int prio, const char *event, const char *text)
 {
-	const struct sockaddr_un to = { AF_UNIX, "/run/systemd/journal/socket" };
 	int fd __cleanup_fd = -1;
+	const struct sockaddr_un to = { AF_UNIX, "/run/systemd/journal/socket" };
 	char buf[1536];
 	int n;
 

@@ -222,8 +222,8 @@ static int tmo(const char *opt, const char *text)
 
 static int run(struct connect *c, const struct ybd_fabrics_tmo *t)
 {
-	struct ybd_error err = { 0 };
 	int fd __cleanup_fd = -1, rc;
+	struct ybd_error err = { 0 };
 	char path[64];
 
 	rc = c->tls ? ybd_fabrics_tls(&err) : 0;

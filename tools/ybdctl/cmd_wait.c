@@ -92,6 +92,7 @@ static void print_sources(const struct ybd_finder *f)
 
 int cmd_wait(const struct cmd *cmd, int argc, char **argv)
 {
+	int fd __cleanup_fd = -1, rc;
 	struct opt_list specs = { 0 };
 	const char *timeout = "60";
 	const struct opt opts[] = {
@@ -100,7 +101,6 @@ int cmd_wait(const struct cmd *cmd, int argc, char **argv)
 		OPT_END
 	};
 	struct ybd_error err = { 0 };
-	int fd __cleanup_fd = -1, rc;
 	struct ybd_finder f;
 	u64 end, now;
 	u32 seconds;
