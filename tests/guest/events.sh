@@ -15,15 +15,20 @@ pause()
 	read -rt "$1" -u "$never" _ || :
 }
 
-# until_true SECONDS COMMAND...: of the shell, so that it is quick
+# until_true SECONDS COMMAND...: those that start no process are asked often; what
+# others cost would be taken from what is waited for
 until_true()
 {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) step=0.3
 	shift
+
+	case $1 in
+	node | gone | any) step=0.005 ;;
+	esac
 
 	while ! "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt $end ] || { echo "never: $*"; return 1; }
-		pause 0.005
+		pause $step
 	done
 }
 
@@ -81,7 +86,7 @@ events_up()
 	nvmet_ns $EVENTS 1 "$(losetup -f --show /tmp/store)" $U_STORE
 	nvmet_show 1 $EVENTS
 	nvmet_show 2 $EVENTS
-	ybdctl connect $EVENTS "${TCP[@]}" >/dev/null
+	ybdctl connect $EVENTS "${TCP[@]}" --reconnect-delay 1 >/dev/null
 	ybdctl wait --source images --timeout 20
 	ybdctl pool create -q --name local "$POOL" >/dev/null
 	ybdctl create db --image images/final --pool local --autostart >/dev/null
@@ -157,7 +162,7 @@ path_drops()
 	local reader
 
 	ybdctl connect $EVENTS "${TCP[@]}" --trsvcid 4421 >/dev/null
-	U_DISK=$U_STORE soon path_count 2
+	soon paths $EVENTS 2
 	(
 		until [ -e "$T/enough" ]; do
 			dd if=/dev/ybd/db of=/dev/null bs=64k count=64 iflag=direct status=none || exit 1
@@ -165,13 +170,13 @@ path_drops()
 	) &
 	reader=$!
 	nvmet_hide 1 $EVENTS
-	U_DISK=$U_STORE soon path_count 1
+	soon paths $EVENTS 1
 	pause 1
 	kill -0 $reader
 	: >"$T/enough"
 	wait $reader
 	nvmet_show 1 $EVENTS
-	U_DISK=$U_STORE soon path_count 2
+	soon paths $EVENTS 2
 	reads /dev/ybd/db
 }
 

@@ -88,7 +88,7 @@ in_use()
 	refused 4 'is in use: unmount it' ybdctl disconnect $NQN
 	# a second path is one too few to care
 	ybdctl connect $NQN "${TCP[@]}" --trsvcid 4421 >/dev/null
-	soon path_count 2
+	soon paths $NQN 2
 	[ "$(ybdctl disconnect "$c")" = "$c" ]
 	ybdctl image unload images/final
 	ybdctl disconnect $NQN
@@ -102,6 +102,29 @@ loop_connects()
 	json '.controllers[0].already' ybdctl connect $NQN --transport loop
 	soon test -b "/dev/disk/by-id/nvme-uuid.$U_DISK"
 	ybdctl disconnect $NQN
+}
+
+# Soft RoCE, which does not take the loopback device.
+rdma_connects()
+{
+	modprobe -a rdma_rxe nvmet-rdma nvme-rdma
+	ip link add veth0 type veth peer name veth1
+	ip addr add 10.9.9.1/24 dev veth0
+	ip link set veth0 up
+	ip link set veth1 up
+	rdma link add rxe0 type rxe netdev veth0
+	nvmet_port 4 rdma 10.9.9.1 4420
+	nvmet_show 4 $NQN
+	json '.controllers[0] | .transport == "rdma" and (.already | not)' \
+		ybdctl connect $NQN --transport rdma --traddr 10.9.9.1 --io-queues 1
+	soon test -b "/dev/disk/by-id/nvme-uuid.$U_DISK"
+	json '.controllers[0].already' ybdctl connect $NQN --transport rdma --traddr 10.9.9.1
+	json '.sources[0] | .transport == "rdma" and .hold_seconds == 35' \
+		ybdctl source list "uuid:$U_DISK"
+	ybdctl disconnect $NQN
+	nvmet_hide 4 $NQN
+	rdma link delete rxe0
+	ip link delete veth0
 }
 
 fabrics_up()
@@ -123,4 +146,5 @@ ktap_case "connect --all: two paths of a configuration" by_config
 ktap_case "connect: what is refused" refusals
 ktap_case "disconnect: not what is in use" in_use
 ktap_case "connect: loop" loop_connects
+[ -z "$FULL" ] || ktap_case "connect: rdma" rdma_connects
 nvmet_down

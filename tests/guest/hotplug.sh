@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# hotplug.sh [DISKS [EVENTS [TIMES]]]: in the guest, for the suite hotplug-vm.
+# hotplug.sh [DISKS [EVENTS [TIMES [full]]]]: in the guest, for the suite hotplug-vm.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/cli/guest/common.sh
@@ -18,11 +18,15 @@ attr()
 	cat "/sys/class/nvme/$1/$2"
 }
 
-# path_count N: so many live paths has namespace $U_DISK
-path_count()
+# paths NQN N: so many controllers of the subsystem are live
+paths()
 {
-	[ "$(ybdctl source list "uuid:$U_DISK" -q --json | jq '.sources[0].controllers |
-		map(select(.state == "live")) | length')" = "$1" ]
+	local c n=0
+
+	for c in /sys/class/nvme/nvme*; do
+		[[ ! -e $c || $(<"$c/subsysnqn") != "$1" || $(<"$c/state") != live ]] || ((++n))
+	done
+	[ "$n" = "$2" ]
 }
 
 modprobe loop
@@ -33,7 +37,7 @@ echo $HOSTNQN >/etc/nvme/hostnqn
 echo $HOSTID >/etc/nvme/hostid
 
 # shellcheck disable=SC2034
-STORM_DISKS=${1:-3} STORM_EVENTS=${2:-12} PCIE_TIMES=${3:-1}
+STORM_DISKS=${1:-3} STORM_EVENTS=${2:-12} PCIE_TIMES=${3:-1} FULL=${4:-}
 for part in ${YBD_PARTS:-fabrics events}; do
 	# shellcheck disable=SC1090
 	. "tests/guest/$part.sh"
