@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2086
-# pool.sh: in the guest, for the suite pool-vm.
+# pool.sh: in the guest, for the suite pool-vm. images/final is an ext4 without a journal.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/cli/guest/common.sh
@@ -38,7 +38,7 @@ in_pools()
 # make NAME [OPTIONS]: a persistent device in the large pool; says its node
 make()
 {
-	ybdctl create "$1" --image images/final --pool local "${@:2}"
+	ybdctl create "$1" --image images/final --pool local --unjournaled "${@:2}"
 }
 
 # fill FILE MIB: random, and durable when it returns
@@ -62,7 +62,7 @@ persistent()
 	json '.path == "/dev/ybd0" and .upper == "pool" and .pool == "local" and
 		(.volatile | not) and (.autostart | not) and .size == 50331648 and
 		.quota == null and .state == "live"' \
-		ybdctl create p1 --image images/final --pool local
+		ybdctl create p1 --image images/final --pool local --unjournaled
 	dev=/dev/ybd0
 	[ "$(sha $dev)" = "$(golden rootfs final)" ]
 	digest $dev >"$FINAL"
@@ -110,6 +110,35 @@ volatile()
 	refused 2 'remember the layers' ybdctl create p2 --image mine --pool local
 }
 in_pools "a volatile device leaves nothing" volatile
+
+# What is kept has to be found whole again after a crash.
+unjournaled()
+{
+	local fs=$T/fs
+
+	truncate -s 8M "$fs"
+	mkfs.ext4 -q -O ^has_journal "$fs"
+	refused 7 'u1: image .* is an ext4 without a journal' \
+		ybdctl create u1 --layer "file:$fs" --pool local
+	uppers '[]'
+	json '.devices == [] ' ybdctl list
+	json '.images == []' ybdctl image list
+	refused 2 'unjournaled needs --pool' ybdctl create u1 --layer "file:$fs" --ro --unjournaled
+	ybdctl create u1 --layer "file:$fs" --pool local --unjournaled >/dev/null
+	ybdctl create u2 --layer "file:$fs" --pool local --volatile >/dev/null
+	ybdctl create u3 --layer "file:$fs" --ram 1M >/dev/null
+	ybdctl create u4 --layer "file:$fs" --ro >/dev/null
+	uppers '["u1"]'
+	udevadm settle
+	ybdctl detach u1 u2 u3 u4
+	ybdctl attach u1 >/dev/null
+	udevadm settle
+	ybdctl destroy u1
+	ybdctl image unload "$(ybdctl image list --json | jq -r '.images[0].name')"
+	tune2fs -O has_journal "$fs" >/dev/null
+	ybdctl create u1 --layer "file:$fs" --pool local >/dev/null
+}
+in_pools "no persistent device over an ext4 without a journal" unjournaled
 
 # Each has its own blocks, and the image none of them.
 side_by_side()
@@ -161,7 +190,7 @@ block_sizes()
 	for bs in 512 4096; do
 		pool=$SMALL
 		[ $bs = 512 ] || pool=$BLOCK4K
-		dev=$(ybdctl create "b$bs" --image images/final --pool "$pool" --block-size $bs)
+		dev=$(ybdctl create "b$bs" --image images/final --pool "$pool" --unjournaled --block-size $bs)
 		[ "$(blockdev --getss "$dev")" = $bs ]
 		dd if=/dev/urandom of="$dev" bs=$bs count=3 seek=5 oflag=direct conv=fsync status=none
 		sum=$(digest "$dev")
@@ -171,7 +200,7 @@ block_sizes()
 		[ "$(blockdev --getss "$dev")" = $bs ]
 		[ "$(digest "$dev")" = "$sum" ]
 	done
-	refused 1 'logical-block-size' ybdctl create b --image images/final --pool "$BLOCK4K"
+	refused 1 'logical-block-size' ybdctl create b --image images/final --pool "$BLOCK4K" --unjournaled
 	udevadm settle
 	ybdctl destroy b4096
 	ybdctl pool check "$BLOCK4K"
@@ -204,10 +233,10 @@ by_all_names()
 	local uuid dev
 
 	uuid=$(ybdctl pool show "$BIG" --json | jq -r .uuid)
-	ybdctl create n1 --image images/final --pool local >/dev/null
-	ybdctl create n2 --image images/final --pool "$uuid" >/dev/null
-	ybdctl create n3 --image images/final --pool "${uuid^^}" >/dev/null
-	ybdctl create n4 --image images/final --pool "$BIG" >/dev/null
+	ybdctl create n1 --image images/final --pool local --unjournaled >/dev/null
+	ybdctl create n2 --image images/final --pool "$uuid" --unjournaled >/dev/null
+	ybdctl create n3 --image images/final --pool "${uuid^^}" --unjournaled >/dev/null
+	ybdctl create n4 --image images/final --pool "$BIG" --unjournaled >/dev/null
 	json '.pools[] | select(.path == "'"$BIG"'") | .in_use' ybdctl pool list
 	json '.pools[] | select(.path == "'"$SMALL"'") | .in_use | not' ybdctl pool list
 	json '.in_use and .kernel.users == 4 and .kernel.free > 0' ybdctl pool show "$BIG"
@@ -227,8 +256,8 @@ in_a_file()
 	local dev sum file=$YBD_SHARE/pool-file
 
 	ybdctl pool create -q --size 64M "$file" >/dev/null
-	dev=$(ybdctl create f1 --image images/final --pool "$file")
-	ybdctl create f2 --image images/final --pool "$file" --volatile >/dev/null
+	dev=$(ybdctl create f1 --image images/final --pool "$file" --unjournaled)
+	ybdctl create f2 --image images/final --pool "$file" --unjournaled --volatile >/dev/null
 	fill "$dev" 1
 	sum=$(digest "$dev")
 	# one loop device for both: two would not see each other's data
@@ -258,7 +287,7 @@ all()
 	make a1 --autostart >/dev/null
 	make a2 --autostart >/dev/null
 	make a3 >/dev/null
-	ybdctl create a4 --image images/final --pool small --autostart >/dev/null
+	ybdctl create a4 --image images/final --pool small --unjournaled --autostart >/dev/null
 	udevadm settle
 	ybdctl detach a1 a2 a3 a4
 	ybdctl attach a2 >/dev/null
@@ -282,7 +311,7 @@ changed_image()
 	local dev sum
 
 	truncate -s 1M "$T/layer"
-	dev=$(ybdctl create c1 --image images/final --layer "file:$T/layer" --pool local)
+	dev=$(ybdctl create c1 --image images/final --layer "file:$T/layer" --pool local --unjournaled)
 	fill "$dev" 1 2
 	sum=$(digest "$dev")
 	udevadm settle
@@ -323,7 +352,7 @@ names_in_use()
 	udevadm settle
 	ybdctl detach p1
 	# the same name in another pool: say which
-	ybdctl create p1 --image images/final --pool small >/dev/null
+	ybdctl create p1 --image images/final --pool small --unjournaled >/dev/null
 	udevadm settle
 	ybdctl detach p1
 	refused 7 'p1 is in .*: say which' ybdctl attach p1
@@ -335,7 +364,7 @@ in_pools "refused: names that are taken" names_in_use
 no_such_pool()
 {
 	refused 3 'no block device has a pool "nope"' \
-		ybdctl create x --image images/final --pool nope
+		ybdctl create x --image images/final --pool nope --unjournaled
 	refused 3 '/nope: ' ybdctl create x --image images/final --pool /nope
 	refused 3 'nvme' ybdctl create x --image images/final \
 		--pool "/dev/disk/by-id/nvme-uuid.$U_ROOTFS"
@@ -345,7 +374,7 @@ no_such_pool()
 	refused 3 'no lvol "nope"' ybdctl create x --image images/nope --pool local
 	# damaged: neither the tool nor the kernel takes it
 	dd if=/dev/zero of="$SMALL" bs=4096 count=1 oflag=direct status=none
-	refused 7 'the backup is good' ybdctl create x --image images/final --pool "$SMALL"
+	refused 7 'the backup is good' ybdctl create x --image images/final --pool "$SMALL" --unjournaled
 	ybdctl pool check --repair "$SMALL" >/dev/null
 	json '.devices == []' ybdctl list
 	uppers '[]'
@@ -367,7 +396,7 @@ claims()
 	ybdctl detach p1
 	# somebody else's
 	dmsetup create t --table "0 $(blockdev --getsz "$BIG") linear $BIG 0"
-	refused 4 "$BIG|claimed" ybdctl create x --image images/final --pool "$BIG"
+	refused 4 "$BIG|claimed" ybdctl create x --image images/final --pool "$BIG" --unjournaled
 	refused 4 'p1: .*claimed' ybdctl attach p1 --pool "$BIG"
 	dmsetup remove --retry t
 	udevadm settle
@@ -488,8 +517,8 @@ full_pool()
 {
 	local a b sum
 
-	a=$(ybdctl create f1 --image images/final --pool small)
-	b=$(ybdctl create f2 --image images/final --pool small --volatile)
+	a=$(ybdctl create f1 --image images/final --pool small --unjournaled)
+	b=$(ybdctl create f2 --image images/final --pool small --unjournaled --volatile)
 	fill "$a" 24
 	sum=$(digest "$a")
 	not fill "$b" 46 2>/dev/null
@@ -558,7 +587,7 @@ levels()
 	await "device-quota l1 $a 0%"
 	[ "$(grep -c device-quota "$T/events")" -le 4 ]
 	# a pool, by what the module has of it
-	a=$(ybdctl create l2 --image images/final --pool small --size 80M)
+	a=$(ybdctl create l2 --image images/final --pool small --unjournaled --size 80M)
 	not fill "$a" 70 2>/dev/null
 	await "pool-level small $SMALL 95%"
 	json '.kernel.level == 95' ybdctl pool show "$SMALL"
@@ -589,12 +618,12 @@ reserved()
 {
 	local a b
 
-	a=$(ybdctl create r1 --image images/final --pool small --reserve 24M)
+	a=$(ybdctl create r1 --image images/final --pool small --unjournaled --reserve 24M)
 	json '.devices[0].reserve == 25165824' ybdctl show r1
-	b=$(ybdctl create r2 --image images/final --pool small)
+	b=$(ybdctl create r2 --image images/final --pool small --unjournaled)
 	not fill "$b" 46 2>/dev/null
 	fill "$a" 20
-	not ybdctl create r3 --image images/final --pool small --reserve 60M 2>/dev/null
+	not ybdctl create r3 --image images/final --pool small --unjournaled --reserve 60M 2>/dev/null
 }
 in_pools "a reserve" reserved
 

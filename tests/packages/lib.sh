@@ -96,7 +96,7 @@ container_stays()
 	local pool=/tmp/pool.img
 
 	ybdctl pool create --size 128M --name tmp "$pool"
-	test -b "$(ybdctl create db --image images/final --pool "$pool")"
+	test -b "$(ybdctl create db --image images/final --pool "$pool" --unjournaled)"
 	mkdir /tmp/db
 	ybdctl mount db /tmp/db
 	in_container db /opt/app/run

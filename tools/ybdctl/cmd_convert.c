@@ -96,8 +96,11 @@ static void parse_platform(char *text, struct oci_platform *p)
 	};
 }
 
-static void check_how(const struct chain_how *how)
+static void check_how(struct chain_how *how, const char *journal)
 {
+	if (strcmp(journal, "auto") && strcmp(journal, "none"))
+		cmd_usage("--journal: \"%s\" is neither auto nor none", journal);
+	how->no_journal = !strcmp(journal, "none");
 	if (strcmp(how->format, "overlaybd") && strcmp(how->format, "overlayfs"))
 		cmd_usage("--format: \"%s\" is not supported; overlaybd and overlayfs are",
 			  how->format);
@@ -224,6 +227,8 @@ static void print_result(const struct run *r)
 	else if (print_is_json())
 		print_str("lowerdir", NULL);
 	print_str("fs", r->c.how.fs);
+	if (print_is_json() || r->c.how.no_journal)
+		print_bool("journal", !r->c.how.no_journal);
 	print_size("size", r->c.how.size);
 	print_list_begin("layers", layer_cols);
 	for (size_t i = 0; i < img->nr; i++) {
@@ -307,8 +312,8 @@ out_source:
 int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 {
 	__cleanup_free char *text = NULL;
-	struct run r = { .c.how = { "overlaybd", "ext4", DEFAULT_SIZE }, .output_fd = -1 };
-	const char *platform = NULL;
+	struct run r = { .c.how = { "overlaybd", "ext4", false, DEFAULT_SIZE }, .output_fd = -1 };
+	const char *platform = NULL, *journal = "auto";
 	struct ybd_error err = { 0 };
 	struct oci_platform want;
 	int rc;
@@ -317,6 +322,7 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 			"overlaybd: merged, the default; overlayfs: a directory per layer."),
 		OPT_STR("fs", "FS", &r.c.how.fs, "ext4."),
 		OPT_SIZE("size", &r.c.how.size, "Of the filesystem; 16G by default."),
+		OPT_STR("journal", "auto|none", &journal, "none: not for uppers that are kept."),
 		OPT_STR("platform", "OS/ARCH", &platform, "Of several; this machine's by default."),
 		OPT_STR("output", "DIR", &r.output, "Write an OCI layout that names the lvols."),
 		OPT_MORE(store_write_opts),
@@ -324,7 +330,7 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 	};
 
 	cmd_parse(cmd, opts, argc, argv, 2, 2);
-	check_how(&r.c.how);
+	check_how(&r.c.how, journal);
 	oci_platform_here(&want);
 	if (platform) {
 		text = strdup(platform);

@@ -15,6 +15,7 @@
 #include "names.h"
 #include "pools.h"
 #include "show.h"
+#include "unjournaled.h"
 #include "util.h"
 
 void check_device_name(const char *name)
@@ -38,6 +39,7 @@ void check_device_name(const char *name)
  * @ro: --ro
  * @vol: --volatile
  * @autostart: --autostart
+ * @unjournaled: --unjournaled
  * @quota: --quota
  * @reserve: --reserve
  * @ram: --ram
@@ -54,6 +56,7 @@ struct create {
 	bool ro;
 	bool vol;
 	bool autostart;
+	bool unjournaled;
 	u64 quota;
 	u64 reserve;
 	u64 ram;
@@ -80,6 +83,21 @@ static bool is_persistent(const struct create *c)
 }
 
 /*
+ * Writes that are kept have to be found again after a crash. What is volatile starts over.
+ */
+static int check_journal(const struct create *c, const struct ybd_plan *p, const char *name,
+			 struct ybd_error *err)
+{
+	int rc = c->unjournaled ? 0 : ybd_plan_unjournaled(p, err);
+
+	if (rc <= 0)
+		return rc;
+	return ybd_error_set(err, -EMEDIUMTYPE,
+			     "%s: image \"%s\" is an ext4 without a journal: a crash would damage what is kept in a pool (--volatile or --ram: keep nothing; --unjournaled: take it, and run e2fsck after a crash)",
+			     name, p->name);
+}
+
+/*
  * Load the image and make the device from it. Only for an image that is not
  * loaded: reading a store takes much longer than making a device. And where a
  * pool has to remember the image, of which the kernel knows no layers.
@@ -95,8 +113,8 @@ static int create_loading(struct ybd_nl *nl, struct create *c,
 
 	if (rc)
 		return rc;
-	rc = 0;
-	if (is_persistent(c)) {
+	rc = is_persistent(c) ? check_journal(c, &p, req->name, err) : 0;
+	if (!rc && is_persistent(c)) {
 		req->layers_fd = ybd_layers_file(&p, err);
 		rc = req->layers_fd < 0 ? req->layers_fd : 0;
 	}
@@ -231,9 +249,10 @@ static void check_upper(const struct create *c)
 		cmd_usage("--ro and --ram exclude each other");
 	if (c->pool && (c->ro || c->ram))
 		cmd_usage("--pool and --%s exclude each other", c->ro ? "ro" : "ram");
-	if (!c->pool && (c->vol || c->autostart || c->quota || c->reserve))
+	if (!c->pool && (c->vol || c->autostart || c->unjournaled || c->quota || c->reserve))
 		cmd_usage("--%s needs --pool", c->vol ? "volatile" :
 			  c->autostart ? "autostart" :
+			  c->unjournaled ? "unjournaled" :
 			  c->quota ? "quota" : "reserve");
 	if (!c->ro && !c->ram && !c->pool)
 		cmd_usage("where do writes go? --ram SIZE, --pool POOL, or --ro for a read-only device");
@@ -315,6 +334,8 @@ int cmd_create(const struct cmd *cmd, int argc, char **argv)
 		OPT_FLAG("autostart", &c.autostart, "For attach --all."),
 		OPT_STR("replug-timeout", "SECONDS", &c.replug,
 			"How long reads wait for a source that is gone; by default not."),
+		OPT_FLAG("unjournaled", &c.unjournaled,
+			 "Also over an ext4 without a journal."),
 		OPT_SIZE("size", &c.size, "Size, at least the image's, which is the default."),
 		OPT_SIZE("block-size", &c.block_size,
 			 "Logical block size, 512 or 4096; by default the image's."),

@@ -4,16 +4,23 @@
 #include "../uuid5.h"
 #include "chain.h"
 
-#define TEXT_MAX	256
+#define TEXT_MAX	320
+
+const char *chain_how_text(const struct chain_how *how, char text[CHAIN_HOW_LEN])
+{
+	snprintf(text, CHAIN_HOW_LEN, "%s %s%s %llu", how->format, how->fs,
+		 how->no_journal ? ",nojournal" : "", (unsigned long long)how->size);
+	return text;
+}
 
 /* Whatever changes what is made of a layer changes the number in it. */
 static void text_of(const struct oci_digest *chain, const struct chain_how *how, const char *what,
 		    char text[TEXT_MAX])
 {
-	char digest[OCI_DIGEST_STRLEN + 1];
+	char digest[OCI_DIGEST_STRLEN + 1], own[CHAIN_HOW_LEN];
 
-	snprintf(text, TEXT_MAX, "ybd convert 2\n%s\n%s %s %llu\n%s\n", what, how->format, how->fs,
-		 (unsigned long long)how->size, oci_digest_text(chain, digest));
+	snprintf(text, TEXT_MAX, "ybd convert 2\n%s\n%s\n%s\n", what, chain_how_text(how, own),
+		 oci_digest_text(chain, digest));
 }
 
 bool chain_is_overlayfs(const struct chain_how *how)

@@ -13,11 +13,13 @@
  * struct chain_how - what besides the layers decides what an lvol holds
  * @format: "overlaybd" or "overlayfs"
  * @fs: "ext4"
+ * @no_journal: the filesystem has none
  * @size: of the filesystem
  */
 struct chain_how {
 	const char *format;
 	const char *fs;
+	bool no_journal;
 	u64 size;
 };
 
@@ -33,6 +35,11 @@ struct chain_id {
 
 void chain_identify(const struct oci_digest *chain, const struct chain_how *how,
 		    struct chain_id *out);
+
+#define CHAIN_HOW_LEN 128
+
+/* "FORMAT FS SIZE", as it is in names and in the lvol's xattr. */
+const char *chain_how_text(const struct chain_how *how, char text[CHAIN_HOW_LEN]);
 
 /* Each layer in a directory of its own, rather than merged? */
 bool chain_is_overlayfs(const struct chain_how *how);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdio.h>
 
 #include "../util.h"
 #include "convert.h"
@@ -74,13 +73,13 @@ static int new_lvol(struct convert *c, size_t i, struct lvw_vol *below, struct l
 		    struct ybd_error *err)
 {
 	const struct oci_layer *l = &c->image->layer[i];
-	char chain[OCI_DIGEST_STRLEN + 1], diff[OCI_DIGEST_STRLEN + 1], how[128];
+	char chain[OCI_DIGEST_STRLEN + 1], diff[OCI_DIGEST_STRLEN + 1];
+	char text[CHAIN_HOW_LEN];
+	const char *how = chain_how_text(&c->how, text);
 	const struct lvs_xattr x[] = {
 		{ CONVERT_XATTR_CHAIN, oci_digest_text(&l->chain_id, chain), OCI_DIGEST_STRLEN },
 		{ CONVERT_XATTR_DIFF, oci_digest_text(&l->diff_id, diff), OCI_DIGEST_STRLEN },
-		{ CONVERT_XATTR_HOW, how,
-		  (size_t)snprintf(how, sizeof(how), "%s %s %llu", c->how.format, c->how.fs,
-				   (unsigned long long)c->how.size) },
+		{ CONVERT_XATTR_HOW, how, strlen(how) },
 	};
 	const struct lvw_vol_opts o = {
 		.name = c->layer[i].id.name,
@@ -101,7 +100,7 @@ static int new_lvol(struct convert *c, size_t i, struct lvw_vol *below, struct l
 static int open_fs(struct convert *c, struct lvolbytes *b, bool first, struct extfs **fs,
 		   struct ybd_error *err)
 {
-	struct extfs_opts o;
+	struct extfs_opts o = { .no_journal = c->how.no_journal };
 
 	if (!first)
 		return extfs_open(&b->b, fs, err);

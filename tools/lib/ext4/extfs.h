@@ -27,10 +27,12 @@ struct extfs;
  * struct extfs_opts - a new filesystem
  * @uuid: 16 bytes
  * @hash_seed: 16 bytes
+ * @no_journal: for what is never written again, or need not outlive a crash
  */
 struct extfs_opts {
 	u8 uuid[16];
 	u8 hash_seed[16];
+	bool no_journal;
 };
 
 /**

@@ -138,7 +138,7 @@ int extfs_layout(struct extfs *e, const struct extfs_opts *o, struct ybd_error *
 	rc = e2.create_inode_cache(e->fs, 16);
 	if (!rc)
 		rc = e2.create_resize_inode(e->fs);
-	if (!rc)
+	if (!rc && !o->no_journal)
 		rc = e2.add_journal_inode2(e->fs, JOURNAL_BLOCKS, 0, EXT2_MKJOURNAL_NO_MNT_CHECK);
 	if (rc)
 		return extfs_fail(e, rc, err, "making the journal of the ext4");
