@@ -197,7 +197,7 @@ static int apply(const u8 *data, size_t len, size_t nr)
 	must(!extfs_open(&store, &e, &err));
 	if (nr)
 		must(!lowers_begin(&lowers, e, nr, &err));
-	rc = apply_layer(e, nr ? &lowers : NULL, r, NULL, &err);
+	rc = apply_layer(e, nr ? &lowers : NULL, r, NULL, NULL, &err);
 	if (rc)
 		extfs_abort(e);
 	else

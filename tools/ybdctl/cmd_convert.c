@@ -19,6 +19,7 @@
  * struct run - one run of the command
  * @c: .
  * @src: path of the image
+ * @hot: --hot-list
  * @ref: tag or digest in it; NULL for none
  * @store: path of the store
  * @output: directory of the layout; NULL for none
@@ -32,6 +33,7 @@
  */
 struct run {
 	struct convert c;
+	struct hot_list hot;
 	char *src;
 	const char *ref;
 	const char *store;
@@ -312,8 +314,11 @@ out_source:
 int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 {
 	__cleanup_free char *text = NULL;
-	struct run r = { .c.how = { "overlaybd", "ext4", false, DEFAULT_SIZE }, .output_fd = -1 };
-	const char *platform = NULL, *journal = "auto";
+	struct run r = {
+		.c.how = { .format = "overlaybd", .fs = "ext4", .size = DEFAULT_SIZE },
+		.output_fd = -1,
+	};
+	const char *platform = NULL, *journal = "auto", *hot = NULL;
 	struct ybd_error err = { 0 };
 	struct oci_platform want;
 	int rc;
@@ -323,6 +328,7 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 		OPT_STR("fs", "FS", &r.c.how.fs, "ext4."),
 		OPT_SIZE("size", &r.c.how.size, "Of the filesystem; 16G by default."),
 		OPT_STR("journal", "auto|none", &journal, "none: not for uppers that are kept."),
+		OPT_STR("hot-list", "FILE", &hot, "Names of files that are laid out first."),
 		OPT_STR("platform", "OS/ARCH", &platform, "Of several; this machine's by default."),
 		OPT_STR("output", "DIR", &r.output, "Write an OCI layout that names the lvols."),
 		OPT_MORE(store_write_opts),
@@ -340,7 +346,14 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 	}
 	split_source(&r, argv[0]);
 	r.store = argv[1];
-	rc = with_source(&r, &want, &err);
+	rc = hot ? hot_list_read(hot, &r.hot, &err) : 0;
+	if (!rc && hot) {
+		r.c.hot = &r.hot;
+		r.c.how.hot = &r.hot.digest;
+	}
+	if (!rc)
+		rc = with_source(&r, &want, &err);
+	hot_list_free(&r.hot);
 	if (r.output_fd >= 0)
 		close(r.output_fd);
 	return rc ? cmd_fail_err(&err) : CMD_OK;

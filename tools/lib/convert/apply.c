@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "apply.h"
+#include "hot.h"
 #include "path.h"
 #include "lowers.h"
 #include "remove.h"
@@ -18,6 +19,7 @@
  * @e: .
  * @l: layers that are not merged; NULL when they are
  * @r: .
+ * @hot: files that have a place; NULL for none
  * @touched: names that the layer has made
  * @hiding: what the entry replaces hid what is below it
  * @place: of the entry
@@ -27,6 +29,7 @@ struct apply {
 	struct extfs *e;
 	struct lowers *l;
 	struct oci_layer_reader *r;
+	const struct hot_list *hot;
 	struct touched touched;
 	bool hiding;
 	struct place place;
@@ -63,6 +66,8 @@ static int put_file(struct apply *p, const struct oci_entry *t, const struct ext
 	u64 off;
 	int rc = extfs_file_begin(p->e, a, t->size, err);
 
+	if (!rc && p->hot)
+		extfs_file_place(p->e, hot_list_blk(p->hot, p->place.clean));
 	while (!rc) {
 		rc = oci_layer_data(p->r, &buf, &len, &off, err);
 		if (rc)
@@ -311,7 +316,8 @@ static int put_entries(struct apply *p, const struct apply_progress *progress,
 }
 
 int apply_layer(struct extfs *e, struct lowers *l, struct oci_layer_reader *r,
-		const struct apply_progress *progress, struct ybd_error *err)
+		const struct hot_list *hot, const struct apply_progress *progress,
+		struct ybd_error *err)
 {
 	struct apply *p = calloc(1, sizeof(*p));
 	int rc;
@@ -321,6 +327,7 @@ int apply_layer(struct extfs *e, struct lowers *l, struct oci_layer_reader *r,
 	p->e = e;
 	p->l = l;
 	p->r = r;
+	p->hot = hot;
 	rc = put_entries(p, progress, err);
 	touched_free(&p->touched);
 	free(p);

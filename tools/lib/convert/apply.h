@@ -11,6 +11,8 @@
 #include "../oci/layer.h"
 #include "lowers.h"
 
+struct hot_list;
+
 /**
  * struct apply_progress - what somebody wants to know meanwhile
  * @fn: called now and then
@@ -26,6 +28,7 @@ struct apply_progress {
  * @e: the filesystem
  * @l: after lowers_begin(), when the layer gets a directory of its own; NULL: it is merged
  * @r: the layer; read to its end, and verified
+ * @hot: after hot_list_place(); NULL for none
  * @progress: may be NULL
  * @err: why not, with the entry
  *
@@ -33,6 +36,7 @@ struct apply_progress {
  * others for what ext4 cannot hold.
  */
 int apply_layer(struct extfs *e, struct lowers *l, struct oci_layer_reader *r,
-		const struct apply_progress *progress, struct ybd_error *err);
+		const struct hot_list *hot, const struct apply_progress *progress,
+		struct ybd_error *err);
 
 #endif

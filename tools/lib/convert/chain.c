@@ -4,12 +4,17 @@
 #include "../uuid5.h"
 #include "chain.h"
 
-#define TEXT_MAX	320
+#define TEXT_MAX	384
 
 const char *chain_how_text(const struct chain_how *how, char text[CHAIN_HOW_LEN])
 {
-	snprintf(text, CHAIN_HOW_LEN, "%s %s%s %llu", how->format, how->fs,
-		 how->no_journal ? ",nojournal" : "", (unsigned long long)how->size);
+	char hot[OCI_DIGEST_STRLEN + 1] = "";
+
+	if (how->hot)
+		oci_digest_text(how->hot, hot);
+	snprintf(text, CHAIN_HOW_LEN, "%s %s%s%s%s %llu", how->format, how->fs,
+		 how->no_journal ? ",nojournal" : "", how->hot ? ",hot=" : "", hot,
+		 (unsigned long long)how->size);
 	return text;
 }
 

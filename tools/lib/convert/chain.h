@@ -15,12 +15,14 @@
  * @fs: "ext4"
  * @no_journal: the filesystem has none
  * @size: of the filesystem
+ * @hot: digest of the list of files that are laid out first; NULL for none
  */
 struct chain_how {
 	const char *format;
 	const char *fs;
 	bool no_journal;
 	u64 size;
+	const struct oci_digest *hot;
 };
 
 /**
@@ -36,7 +38,7 @@ struct chain_id {
 void chain_identify(const struct oci_digest *chain, const struct chain_how *how,
 		    struct chain_id *out);
 
-#define CHAIN_HOW_LEN 128
+#define CHAIN_HOW_LEN 192
 
 /* "FORMAT FS SIZE", as it is in names and in the lvol's xattr. */
 const char *chain_how_text(const struct chain_how *how, char text[CHAIN_HOW_LEN]);

@@ -122,10 +122,12 @@ static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error
 	rc = open_fs(c, &b, !i, &fs, err);
 	if (rc)
 		goto out_close;
-	if (l)
+	if (c->hot)
+		rc = hot_list_place(c->hot, fs, c->source, &c->image->layer[i], err);
+	if (!rc && l)
 		rc = lowers_begin(l, fs, i + 1, err);
 	if (!rc)
-		rc = apply_layer(fs, l, r, c->progress, err);
+		rc = apply_layer(fs, l, r, c->hot, c->progress, err);
 	if (rc)
 		extfs_abort(fs);
 	else

@@ -9,6 +9,7 @@
 #include "../lvstore/write.h"
 #include "apply.h"
 #include "chain.h"
+#include "hot.h"
 
 /* Names of the lvols' user xattrs. */
 #define CONVERT_XATTR_CHAIN	"ybd.chain-id"
@@ -35,6 +36,7 @@ struct convert_layer {
  * @image: .
  * @w: the store
  * @how: .
+ * @hot: files to lay out first; NULL for none. Also @how.hot
  * @progress: for each layer; may be NULL
  * @begin: called before a layer is made, with its number from 0; may be NULL
  * @done: called when there is a further layer; may be NULL
@@ -46,6 +48,7 @@ struct convert {
 	const struct oci_image *image;
 	struct lvs_writer *w;
 	struct chain_how how;
+	struct hot_list *hot;
 	const struct apply_progress *progress;
 	void (*begin)(void *arg, size_t layer);
 	void (*done)(void *arg, size_t layer);

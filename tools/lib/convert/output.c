@@ -126,6 +126,8 @@ static void put_layer(FILE *f, const struct convert *c, size_t i, const struct o
 	if (chain_is_overlayfs(&c->how))
 		put_note(f, ",lowerdir", chain_lowerdir(i + 1, dirs));
 	put_note(f, ",fs", c->how.fs);
+	if (c->how.hot)
+		put_note(f, ",hot-list", oci_digest_text(c->how.hot, digest));
 	if (c->how.no_journal)
 		put_note(f, ",journal", "none");
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)c->how.size);

@@ -77,6 +77,16 @@ void extfs_free_blocks(struct extfs *e, u64 blk, u64 nr)
 	e2.block_alloc_stats_range(e->fs, blk, nr, -1);
 }
 
+u64 extfs_reserve(struct extfs *e, u64 nr)
+{
+	u64 at = e->goal;
+
+	if (at >= blocks(e) || nr > blocks(e) - at)
+		return 0;
+	e->goal += nr;
+	return at;
+}
+
 int extfs_alloc_inode(struct extfs *e, bool dir, u32 *ino, struct ybd_error *err)
 {
 	u32 count = e->fs->super->s_inodes_count;

@@ -199,9 +199,16 @@ int extfs_each_xattr(struct extfs *e, u32 ino,
 
 /* ---- regular files ---- */
 
+/*
+ * Keep @nr blocks free for files that come later, where data would go next; what there is of
+ * metadata may still use them. Their first one, 0: there is not so much room.
+ */
+u64 extfs_reserve(struct extfs *e, u64 nr);
 /* A new file of @size bytes, without a name and without data. */
 int extfs_file_begin(struct extfs *e, const struct extfs_attr *a, u64 size,
 		     struct ybd_error *err);
+/* Its data begin at this block, if that is free; before any data. */
+void extfs_file_place(struct extfs *e, u64 blk);
 /*
  * Data at @off; offsets only grow. What is left out is a hole. @more: how many bytes are known to
  * follow without a hole, these included, so that they are kept together.

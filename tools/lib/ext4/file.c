@@ -128,11 +128,33 @@ int extfs_file_begin(struct extfs *e, const struct extfs_attr *a, u64 size,
 	f->size = size;
 	f->pos = 0;
 	f->fill = 0;
+	f->at = 0;
 	f->ready = 0;
 	extfs_inode_fill(e, &f->inode, a);
 	f->inode.i_size = (u32)size;
 	f->inode.i_size_high = (u32)(size >> 32);
 	return extfs_alloc_inode(e, false, &f->ino, err);
+}
+
+void extfs_file_place(struct extfs *e, u64 blk)
+{
+	e->file.at = blk;
+}
+
+/* From where the file was placed, which moves on, or from where all others go. */
+static int take_blocks(struct extfs *e, u64 want, u64 *blk, u64 *got, struct ybd_error *err)
+{
+	u64 goal = e->goal;
+	int rc;
+
+	if (e->file.at)
+		e->goal = e->file.at;
+	rc = extfs_alloc_blocks(e, want, blk, got, err);
+	if (e->file.at) {
+		e->file.at = e->goal;
+		e->goal = goal;
+	}
+	return rc;
 }
 
 /* Allocate for the block @lblk and what follows it, @want blocks at most. */
@@ -144,7 +166,7 @@ static int make_ready(struct extfs *e, u32 lblk, u64 want, struct ybd_error *err
 
 	if (want > EXTENT_MAX)
 		want = EXTENT_MAX;
-	rc = extfs_alloc_blocks(e, want, &blk, &got, err);
+	rc = take_blocks(e, want, &blk, &got, err);
 	if (rc)
 		return rc;
 	rc = extfs_map_add(&f->map, lblk, blk, (u32)got);

@@ -102,6 +102,7 @@ struct extfs_map {
  * @lblk: the block of the file that @block will become
  * @block: a block that is not full yet
  * @fill: bytes of it, 0 for none
+ * @at: where its next blocks are looked for; 0: where others are
  * @ready: blocks that are allocated and not written, at the end of @map
  */
 struct extfs_file {
@@ -113,6 +114,7 @@ struct extfs_file {
 	u32 lblk;
 	u8 block[EXTFS_BLOCK];
 	u32 fill;
+	u64 at;
 	u32 ready;
 };
 
