@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""ybdctl convert beside umoci unpack, on one image of Debian packages.
+"""ybdctl convert, also with one CPU, beside umoci unpack, on one image of Debian packages.
 
     tests/bench/convert.py DIR ROUNDS
 
@@ -125,18 +125,22 @@ def main():
     exe = helper(work)
     rows = []
     for n in range(1, rounds + 1):
-        for target in "ybd", "umoci":
+        for target in "ybd", "ybd-one-cpu", "umoci":
             clean(store, tree)
-            if target == "ybd":
+            if target != "umoci":
                 subprocess.run([exe, "create", store, str(8 << 30), str(1 << 20), UUID],
                                check=True)
-                got = measured([YBDCTL, "convert", image, store])
+                # reading a layer ahead has another CPU, or has not
+                one = ["taskset", "-c", "0"] if target == "ybd-one-cpu" else []
+                got = measured([*one, YBDCTL, "convert", image, store])
                 disk = on_disk(store)
             else:
                 got = measured(["umoci", "unpack", "--image", image + ":latest", tree])
                 disk = on_disk(tree)
             for what, unit, value in got + (("disk", "MiB", disk),):
-                rows.append({"case": "convert-" + what, "target": target, "unit": unit,
+                # a case of its own: it is no peer
+                case = "convert-one-cpu-" if target == "ybd-one-cpu" else "convert-"
+                rows.append({"case": case + what, "target": target, "unit": unit,
                              "value": value, "round": n})
     clean(store, tree)
     with open(os.path.join(work, "rows"), "w", encoding="utf-8") as f:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Two archives of libarchive, one behind the other: the first only undoes the compression, so that
- * what comes out of it can be hashed, the second reads the tar.
+ * what comes out of it can be hashed, the second reads the tar. All that is in front of the second
+ * is done by a thread of its own.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -10,6 +11,7 @@
 
 #include "../dl.h"
 #include "../util.h"
+#include "ahead.h"
 #include "layer.h"
 
 #define ARCHIVE_SONAME	"libarchive.so.13"
@@ -98,6 +100,8 @@ static int load_library(struct ybd_error *err)
  * @raw: undoes the compression
  * @tar: reads what comes out of it
  * @raw_end: there is no more of it
+ * @ahead: while it is there, its thread has all above but @l and @tar; but @pos and @unpacked can be
+ *	   looked at
  * @io_error: negative errno of reading the file
  * @entry: .
  * @buf: CHUNK bytes
@@ -105,13 +109,14 @@ static int load_library(struct ybd_error *err)
 struct oci_layer_reader {
 	const struct oci_layer *l;
 	struct oci_file file;
-	u64 pos;
+	_Atomic u64 pos;
 	struct sha256 file_sum;
 	struct sha256 tar_sum;
-	u64 unpacked;
+	_Atomic u64 unpacked;
 	struct archive *raw;
 	struct archive *tar;
 	bool raw_end;
+	struct ahead *ahead;
 	int io_error;
 	struct oci_entry entry;
 	u8 buf[CHUNK];
@@ -146,9 +151,10 @@ static la_ssize_t feed_raw(struct archive *a, void *arg, const void **buf)
 	return n;
 }
 
-/* The next piece of the tar; 0 at its end, -1. */
-static ssize_t unpack(struct oci_layer_reader *r, const void **buf)
+/* The next piece of the tar; 0 at its end, -1. In the thread, if there is one. */
+static ssize_t make_piece(void *arg, const void **buf)
 {
+	struct oci_layer_reader *r = arg;
 	la_int64_t off;
 	size_t len;
 	int rc;
@@ -167,6 +173,18 @@ static ssize_t unpack(struct oci_layer_reader *r, const void **buf)
 	sha256_update(&r->tar_sum, *buf, len);
 	r->unpacked += len;
 	return (ssize_t)len;
+}
+
+static ssize_t unpack(struct oci_layer_reader *r, const void **buf)
+{
+	return r->ahead ? ahead_next(r->ahead, buf) : make_piece(r, buf);
+}
+
+/* From here on nothing else touches what is in front of the tar. */
+static void stop_ahead(struct oci_layer_reader *r)
+{
+	ahead_stop(r->ahead);
+	r->ahead = NULL;
 }
 
 static la_ssize_t feed_tar(struct archive *a, void *arg, const void **buf)
@@ -244,6 +262,9 @@ int oci_layer_open(struct oci_source *s, const struct oci_layer *l,
 		goto err_close;
 	}
 	rc = open_raw(r, err);
+	/* without a thread it works as well */
+	if (!rc)
+		r->ahead = ahead_start(make_piece, r);
 	if (!rc && (la.format_tar(r->tar) || la.format_empty(r->tar) ||
 		    la.open(r->tar, r, NULL, feed_tar, NULL)))
 		rc = fail(r->tar, err);
@@ -262,6 +283,7 @@ void oci_layer_close(struct oci_layer_reader *r)
 {
 	if (!r)
 		return;
+	stop_ahead(r);
 	if (r->tar)
 		la.read_free(r->tar);
 	if (r->raw)
@@ -374,6 +396,7 @@ int oci_layer_verify(struct oci_layer_reader *r, struct ybd_error *err)
 	do {
 		n = unpack(r, &buf);
 	} while (n > 0);
+	stop_ahead(r);
 	if (n < 0)
 		return oci_layer_blame(r, fail(r->raw, err), err);
 	rc = check_file(r, err);
@@ -392,6 +415,7 @@ int oci_layer_blame(struct oci_layer_reader *r, int rc, struct ybd_error *err)
 {
 	struct ybd_error better;
 
+	stop_ahead(r);
 	if (!r->l->has_digest || r->io_error)
 		return rc;
 	if (!check_file(r, &better))
