@@ -254,8 +254,10 @@ static inline struct gendisk *ybd_disk_alloc(const struct ybd_limits *want,
  * there the values go to the log, and @plain is what the caller sees.
  */
 #ifdef NL_SET_ERR_MSG_FMT
-#define YBD_EXTACK_FMT(extack, plain, fmt, ...) \
-	NL_SET_ERR_MSG_FMT(extack, fmt, ##__VA_ARGS__)
+#define YBD_EXTACK_FMT(extack, plain, fmt, ...) do {		\
+	(void)(plain);						\
+	NL_SET_ERR_MSG_FMT(extack, fmt, ##__VA_ARGS__);		\
+} while (0)
 #else
 #define YBD_EXTACK_FMT(extack, plain, fmt, ...) do {		\
 	pr_warn_ratelimited("ybd: " fmt "\n", ##__VA_ARGS__);	\

@@ -110,7 +110,7 @@ struct ybd_device {
 	unsigned int		block_mask;
 	sector_t		nr_sectors;
 	bool			unparked;
-	struct mutex		lower_lock;
+	struct mutex		lower_lock;	/* @lower, @links_live */
 	bool			links_live;
 	struct ybd_lower	*lower;
 	bool			draining;

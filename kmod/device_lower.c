@@ -192,9 +192,9 @@ void ybd_device_lower_unlink(struct ybd_device *dev)
 void ybd_device_set_replug(struct ybd_device *dev, u32 replug)
 {
 	mutex_lock(&dev->lower_lock);
-	/* Before the first read without a hook: pairs with the one in io.c. */
 	if (!replug)
 		lower_hold(dev);
+	/* Held before the first read without a hook: pairs with those in io.c and slow.c. */
 	smp_store_release(&dev->fast.replug, replug);
 	if (!replug)
 		ybd_park_drop(dev);

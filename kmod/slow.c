@@ -86,6 +86,7 @@ static void slow_read(struct slow_io *slow, struct ybd_source *source, sector_t 
 	struct ybd_backing *backing = NULL;
 	struct block_device *bdev;
 
+	/* The source is read below only after this: see ybd_device_set_replug(). */
 	if (smp_load_acquire(&dev->fast.replug)) {
 		backing = ybd_backing_enter(source);
 		bdev = backing->b.bdev;

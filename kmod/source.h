@@ -64,7 +64,7 @@ struct ybd_source {
 	struct ybd_backing __rcu *backing;
 	unsigned int		block_mask;
 
-	spinlock_t		lock;
+	spinlock_t		lock;	/* up to @retiring */
 	u32			swaps;
 	struct bio_list		parked;
 	unsigned int		nr_parked;
