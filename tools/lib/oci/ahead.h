@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A stream that is made by a thread of its own, some MiB ahead of who reads it. What it makes is the
- * same as without the thread.
+ * A stream that is made by a thread of its own, some MiB ahead of who reads it. What it makes is
+ * the same as without the thread.
  */
 #ifndef YBD_OCI_AHEAD_H
 #define YBD_OCI_AHEAD_H

@@ -7,6 +7,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "../dl.h"
@@ -100,8 +101,8 @@ static int load_library(struct ybd_error *err)
  * @raw: undoes the compression
  * @tar: reads what comes out of it
  * @raw_end: there is no more of it
- * @ahead: while it is there, its thread has all above but @l and @tar; but @pos and @unpacked can be
- *	   looked at
+ * @ahead: while it is there, its thread has all above but @l and @tar; but @pos and @unpacked can
+ *	   be looked at
  * @io_error: negative errno of reading the file
  * @entry: .
  * @buf: CHUNK bytes
@@ -109,10 +110,10 @@ static int load_library(struct ybd_error *err)
 struct oci_layer_reader {
 	const struct oci_layer *l;
 	struct oci_file file;
-	_Atomic u64 pos;
+	atomic_ullong pos;
 	struct sha256 file_sum;
 	struct sha256 tar_sum;
-	_Atomic u64 unpacked;
+	atomic_ullong unpacked;
 	struct archive *raw;
 	struct archive *tar;
 	bool raw_end;
