@@ -50,7 +50,7 @@ struct dev {
 	atomic_ulong writes;
 	atomic_ulong errors;
 	atomic_ulong wrong;
-	_Atomic uint64_t longest;
+	atomic_ullong longest;
 };
 
 static atomic_bool over;
@@ -105,7 +105,7 @@ static uint64_t next_random(uint64_t *state)
 
 static void longest(struct dev *d, uint64_t took)
 {
-	uint64_t was = d->longest;
+	unsigned long long was = d->longest;
 
 	while (took > was && !atomic_compare_exchange_weak(&d->longest, &was, took))
 		;
@@ -209,7 +209,7 @@ static int do_read(int n, char **path)
 	for (i = 0; i < n * (int)THREADS; i++)
 		pthread_join(id[i], NULL);
 	for (i = 0; i < n; i++)
-		printf("%s reads %lu writes %lu errors %lu wrong %lu longest %" PRIu64 " ms\n",
+		printf("%s reads %lu writes %lu errors %lu wrong %lu longest %llu ms\n",
 		       d[i].path, d[i].reads, d[i].writes, d[i].errors, d[i].wrong,
 		       d[i].longest / 1000000);
 	return 0;
