@@ -543,7 +543,7 @@ given_back()
 {
 	local a free
 
-	a=$(ybdctl create g1 --image images/final --pool small)
+	a=$(ybdctl create g1 --image images/final --pool small --unjournaled)
 	fill "$a" 40
 	free=$(ybdctl pool show "$SMALL" --json | jq .kernel.free)
 	blkdiscard -l 40M "$a"
