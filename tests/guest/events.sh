@@ -89,7 +89,7 @@ events_up()
 	ybdctl connect $EVENTS "${TCP[@]}" --reconnect-delay 1 >/dev/null
 	ybdctl wait --source images --timeout 20
 	ybdctl pool create -q --name local "$POOL" >/dev/null
-	ybdctl create db --image images/final --pool local --autostart >/dev/null
+	ybdctl create db --image images/final --pool local --autostart --unjournaled >/dev/null
 	dd if=/dev/urandom of=/dev/ybd0 bs=4k count=1 seek=2 oflag=direct status=none
 	sum=$(dd if=/dev/ybd0 bs=1M count=1 iflag=direct status=none | md5sum)
 	echo "${sum%% *}" >"$T/first"
@@ -121,8 +121,8 @@ goes_and_returns()
 	nvmet_enable $EVENTS 1 0
 	until_true 20 logged "source uuid:$U_STORE .* is gone: .* 1 devices: db"
 	not reads /dev/ybd/db
-	# made anew: nobody has it open
 	nvmet_enable $EVENTS 1 1
+	until_true 20 logged "source uuid:$U_STORE is back as nvme"
 	until_true 30 reads /dev/ybd/db
 	is_alone
 }
@@ -133,11 +133,35 @@ returns_while_open()
 	exec {hold}</dev/ybd/db
 	nvmet_enable $EVENTS 1 0
 	until_true 20 logged "source .* is gone"
+	not reads /dev/ybd/db
 	nvmet_enable $EVENTS 1 1
-	until_true 20 logged '1 of 1 devices wait: db: is open, and reads from a disk that is gone'
-	exec {hold}<&-
-	[ "$(ybdctl hotplug)" = 'db /dev/ybd0' ]
+	until_true 20 logged "source uuid:$U_STORE is back as nvme"
 	until_true 20 reads /dev/ybd/db
+	exec {hold}<&-
+	is_alone
+}
+
+# What comes back with other contents is not taken for what it was.
+returns_changed()
+{
+	local other=$T/other
+
+	cp --sparse=always /tmp/store "$other"
+	ybdctl lvol delete -q "$other" final
+	dmesg -C
+	exec {hold}</dev/ybd/db
+	nvmet_enable $EVENTS 1 0
+	until_true 20 logged "source .* is gone"
+	nvmet_backing $EVENTS 1 "$(losetup -f --show "$other")"
+	nvmet_enable $EVENTS 1 1
+	until_true 20 logged "source uuid:$U_STORE: .*final"
+	not reads /dev/ybd/db
+	nvmet_enable $EVENTS 1 0
+	nvmet_backing $EVENTS 1 "$(losetup -j /tmp/store -n -O NAME)"
+	nvmet_enable $EVENTS 1 1
+	until_true 20 logged "source uuid:$U_STORE is back as nvme"
+	until_true 20 reads /dev/ybd/db
+	exec {hold}<&-
 	is_alone
 }
 
@@ -188,7 +212,7 @@ pool_returns()
 	truncate -s 128M "$YBD_SHARE/hotpool"
 	pool_disk 1
 	ybdctl pool create --name remote $pool -q >/dev/null
-	ybdctl create p --image images/final --pool remote --autostart >/dev/null
+	ybdctl create p --image images/final --pool remote --autostart --unjournaled >/dev/null
 	until_true 20 node /dev/ybd/p
 	dd if=/dev/urandom of=/dev/ybd/p bs=64k count=2 oflag=direct conv=fsync status=none
 	sum=$(dd if=/dev/ybd/p bs=1M count=1 iflag=direct status=none | md5sum)
@@ -340,8 +364,9 @@ nvmet_subsys_up
 ktap_case "a device that waits for its source" events_up
 ktap_case "a namespace comes: its device is there" comes
 ktap_case "with systemd, the disk's unit is asked for" asks_for_unit
-ktap_case "it goes and returns: the device is made anew" goes_and_returns
-ktap_case "it returns while the device is open: nothing, and said why" returns_while_open
+ktap_case "it goes and returns: the device reads again" goes_and_returns
+ktap_case "it returns while the device is open: reads go on" returns_while_open
+ktap_case "it returns with other contents: not while the device is open" returns_changed
 ktap_case "a path of two is lost: nobody notices" path_drops
 ktap_case "the disk of a pool goes and returns" pool_returns
 ktap_case "nothing is left" events_down

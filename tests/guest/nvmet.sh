@@ -33,6 +33,12 @@ nvmet_ns()
 	put 1 "subsystems/$1/namespaces/$2/enable"
 }
 
+# nvmet_backing NQN NSID DEVICE: what a namespace that is disabled shows from now on
+nvmet_backing()
+{
+	put "$3" "subsystems/$1/namespaces/$2/device_path"
+}
+
 # nvmet_enable NQN NSID 0|1
 nvmet_enable()
 {

@@ -167,3 +167,23 @@ int ybd_swap_verify(struct ybd_nl *nl, struct ybd_finder *f,
 	ybd_image_list_free(&list);
 	return rc;
 }
+
+int ybd_swap(struct ybd_nl *nl, struct ybd_source_info *src, const char *path, bool trust,
+	     struct ybd_error *err)
+{
+	struct ybd_finder f;
+	int rc = ybd_finder_init(&f, &path, 1, NULL, 0, err);
+
+	if (rc)
+		return rc;
+	if (trust)
+		rc = ybd_swap_check(src, f.sources, err);
+	else
+		rc = ybd_swap_verify(nl, &f, src, f.sources, err);
+	if (!rc)
+		rc = ybd_source_device(f.sources, err);
+	if (!rc)
+		rc = ybd_nl_source_swap(nl, src->id, src->name, f.sources->dev_fd, src, err);
+	ybd_finder_exit(&f);
+	return rc;
+}

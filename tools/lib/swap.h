@@ -31,4 +31,17 @@ int ybd_swap_verify(struct ybd_nl *nl, struct ybd_finder *f,
 int ybd_swap_check(const struct ybd_source_info *src,
 		   const struct ybd_source *dev, struct ybd_error *err);
 
+/**
+ * ybd_swap() - let a device take the place of a source
+ * @nl: the kernel
+ * @src: the source; as it is afterwards when it returns 0
+ * @path: of the device
+ * @trust: what is on it need not be compared
+ * @err: why not
+ *
+ * Return: as ybd_swap_verify(), or an error of the kernel.
+ */
+int ybd_swap(struct ybd_nl *nl, struct ybd_source_info *src, const char *path, bool trust,
+	     struct ybd_error *err);
+
 #endif

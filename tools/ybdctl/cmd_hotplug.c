@@ -2,10 +2,10 @@
 /*
  * ybdctl hotplug: one run for each disk that comes or goes, by udev.
  *
- * A run does not ask what happened: it looks at all that is there, and attaches
- * what starts by itself and has its sources. So no event can come in the wrong
- * order, too late or twice, and a name that means another disk by now does no
- * harm.
+ * A run does not ask what happened: it looks at all that is there, hands in what
+ * sources have lost and is back, and attaches what starts by itself and has its
+ * sources. So no event can come in the wrong order, too late or twice, and a name
+ * that means another disk by now does no harm.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,21 +43,13 @@ struct pass {
 
 /* ---- a device whose image or pool has lost its disk ---- */
 
-static bool disk_lives(u32 major, u32 minor)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major, minor);
-	return !access(path, F_OK);
-}
-
 static bool pool_lives(const struct pass *p, const struct ybd_device_info *d)
 {
 	size_t i;
 
 	for (i = 0; i < p->pools.n; i++)
 		if (p->pools.v[i].id == d->pool_id)
-			return disk_lives(p->pools.v[i].major, p->pools.v[i].minor);
+			return hotplug_disk_lives(p->pools.v[i].major, p->pools.v[i].minor);
 	return true;
 }
 
@@ -164,7 +156,7 @@ static void attach_them(struct pass *p)
 /* An exit code. Not each host that has a disk is to load the module. */
 static int look_at_all(void)
 {
-	struct pass p = { .a.all = true };
+	struct pass p = { .a.all = true, .code = hotplug_returned() };
 	struct ybd_error err = { 0 };
 
 	if (attach_find(&p.a, NULL, 0, &err) ||

@@ -48,28 +48,6 @@ static int find_source(struct ybd_nl *nl, const char *spec,
 	return 0;
 }
 
-/* @trust: what is on the device need not be compared */
-static int swap_with(struct ybd_nl *nl, struct ybd_source_info *src,
-		     const char *path, bool trust, struct ybd_error *err)
-{
-	struct ybd_finder f;
-	int rc = ybd_finder_init(&f, &path, 1, NULL, 0, err);
-
-	if (rc)
-		return rc;
-	if (trust)
-		rc = ybd_swap_check(src, f.sources, err);
-	else
-		rc = ybd_swap_verify(nl, &f, src, f.sources, err);
-	if (!rc)
-		rc = ybd_source_device(f.sources, err);
-	if (!rc)
-		rc = ybd_nl_source_swap(nl, src->id, src->name,
-					f.sources->dev_fd, src, err);
-	ybd_finder_exit(&f);
-	return rc;
-}
-
 int cmd_source_swap(const struct cmd *cmd, int argc, char **argv)
 {
 	bool trust = false;
@@ -88,7 +66,7 @@ int cmd_source_swap(const struct cmd *cmd, int argc, char **argv)
 		return cmd_fail_err(&err);
 	rc = find_source(nl, argv[0], &src, &err);
 	if (!rc)
-		rc = swap_with(nl, &src, argv[1], trust, &err);
+		rc = ybd_swap(nl, &src, argv[1], trust, &err);
 	ybd_nl_close(nl);
 	if (rc)
 		return cmd_fail_err(&err);

@@ -14,4 +14,14 @@
  */
 int hotplug_removed(const char *disk, u32 major, u32 minor);
 
+/**
+ * hotplug_returned() - hand in what took the place of disks that sources have lost
+ *
+ * One that is not what it was is told of and left alone. Return: an exit code.
+ */
+int hotplug_returned(void);
+
+/* Is a block device of that number there? */
+bool hotplug_disk_lives(u32 major, u32 minor);
+
 #endif
