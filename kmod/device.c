@@ -2,6 +2,7 @@
 /*
  * Devices: create, publish, detach, free, and the tables by number and name.
  */
+#include <linux/delay.h>
 #include <linux/ctype.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
@@ -458,6 +459,13 @@ static int device_remove_disk(struct ybd_device *dev, struct netlink_ext_ack *ex
 }
 
 /* The disk of a device whose name, image and upper are there. */
+/* Those who wait for a source are told now, or nothing below would end. */
+static void device_unpark(struct ybd_device *dev)
+{
+	WRITE_ONCE(dev->unparked, true);
+	ybd_park_drop(dev);
+}
+
 static int device_start(struct ybd_device *dev, const struct ybd_device_config *config,
 			struct netlink_ext_ack *extack)
 {
@@ -481,6 +489,7 @@ static int device_start(struct ybd_device *dev, const struct ybd_device_config *
 	}
 	ret = ybd_device_lower_link(dev, extack);
 	if (ret) {
+		device_unpark(dev);
 		del_gendisk(dev->disk);
 		put_disk(dev->disk);
 		return ret;
@@ -640,6 +649,26 @@ out:
 	return ret;
 }
 
+/*
+ * Who closes last writes everything back with the lock held, and that may have to
+ * wait for a source: the device is in use then. False after a second of that.
+ */
+static bool device_lock_openers(struct gendisk *disk, bool force)
+{
+	unsigned int i;
+
+	if (force) {
+		mutex_lock(&disk->open_mutex);
+		return true;
+	}
+	for (i = 0; !mutex_trylock(&disk->open_mutex); i++) {
+		if (i == 50)
+			return false;
+		msleep(20);
+	}
+	return true;
+}
+
 /**
  * ybd_device_detach - remove a device
  * @dev: the caller holds a reference
@@ -666,12 +695,18 @@ int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack 
 	ret = device_claim(dev, extack);
 	if (ret)
 		return ret;
-	mutex_lock(&disk->open_mutex);
-	if (!force && disk_openers(disk))
+	/* A close that has the lock may wait for what is parked. */
+	if (force)
+		device_unpark(dev);
+	if (!device_lock_openers(disk, force)) {
 		busy = true;
-	else
-		dev->detaching = true;
-	mutex_unlock(&disk->open_mutex);
+	} else {
+		if (!force && disk_openers(disk))
+			busy = true;
+		else
+			dev->detaching = true;
+		mutex_unlock(&disk->open_mutex);
+	}
 	if (busy) {
 		NL_SET_ERR_MSG(extack, "device is open");
 		mutex_lock(&ybd_registry_lock);
@@ -679,9 +714,7 @@ int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack 
 		mutex_unlock(&ybd_registry_lock);
 		return -EBUSY;
 	}
-	/* Those who wait for a source are told now, or nothing below would end. */
-	WRITE_ONCE(dev->unparked, true);
-	ybd_park_drop(dev);
+	device_unpark(dev);
 	if (flags & YBD_DETACH_FLAGS_DESTROY && dev->upper)
 		ybd_upper_set_destroy(dev->upper);
 	/* Without this del_gendisk() would first write everything back. */

@@ -96,6 +96,19 @@ static void hook_end_upper(struct io_hook *hook, struct bio *bio)
 		ybd_upper_leave(upper, hook->srcu);
 }
 
+/* It was of the pool and nothing else. */
+static void hook_end_pool(struct io_hook *hook, struct bio *bio)
+{
+	struct ybd_upper *upper = hook->dev->upper;
+
+	/* Readahead may fail where others wait, so it tells nothing. */
+	if (unlikely(bio->bi_status && !(bio->bi_opf & REQ_RAHEAD)))
+		ybd_upper_io_error(upper, bio->bi_status);
+	/* Nor does a flush of a device that has lost what it was to flush. */
+	else if (!hook->sectors && unlikely(ybd_upper_is_lost(upper)))
+		bio->bi_status = BLK_STS_IOERR;
+}
+
 /**
  * ybd_hook_end - the end of a hooked bio
  * @bio: its bi_private is the hook
@@ -109,8 +122,8 @@ void ybd_hook_end(struct bio *bio)
 
 	if (hook->source && ybd_park_end(hook, bio))
 		return;
-	if (unlikely(bio->bi_status) && hook->pool)
-		ybd_upper_io_error(dev->upper, bio->bi_status);
+	if (hook->pool)
+		hook_end_pool(hook, bio);
 	if (hook->first || hook->entered) {
 		hook_end_upper(hook, bio);
 		hook->first = false;

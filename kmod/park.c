@@ -157,20 +157,32 @@ static void park_send(struct bio *bio)
 	submit_bio_noacct(bio);
 }
 
-static void park_resend_work(struct work_struct *work)
+/* The next one, which is nobody else's from here on; or NULL. */
+static struct bio *park_pop(struct ybd_source *source)
 {
-	struct ybd_source *source = container_of(work, struct ybd_source, resend);
-	struct bio_list list;
-	struct blk_plug plug;
 	struct bio *bio;
 
 	spin_lock_irq(&source->lock);
-	list = source->parked;
-	bio_list_init(&source->parked);
-	source->nr_parked = 0;
+	bio = bio_list_pop(&source->parked);
+	if (bio)
+		source->nr_parked--;
 	spin_unlock_irq(&source->lock);
+	return bio;
+}
+
+/*
+ * One by one: sending can block, and what is not sent meanwhile is to be found by
+ * those who end it. Not for ever: some of them may come back at once.
+ */
+static void park_resend_work(struct work_struct *work)
+{
+	struct ybd_source *source = container_of(work, struct ybd_source, resend);
+	unsigned int left = READ_ONCE(source->nr_parked);
+	struct blk_plug plug;
+	struct bio *bio;
+
 	blk_start_plug(&plug);
-	while ((bio = bio_list_pop(&list)))
+	while (left-- && (bio = park_pop(source)))
 		park_send(bio);
 	blk_finish_plug(&plug);
 }

@@ -288,6 +288,16 @@ err_module:
 	return NULL;
 }
 
+/* The opposite of pool_open(). Work that is queued looks at the device. */
+static void pool_close(struct ybd_pool *pool)
+{
+	ybd_fill_exit(&pool->fill);
+	cancel_work_sync(&pool->fail_work);
+	srcu_barrier(&pool->srcu);
+	ybd_bdev_close(&pool->b);
+	pool_free(pool);
+}
+
 /* Open and claim @bdev, and read what is on it. */
 static struct ybd_pool *pool_open(struct block_device *bdev, struct netlink_ext_ack *extack)
 {
@@ -325,7 +335,8 @@ static struct ybd_pool *pool_open(struct block_device *bdev, struct netlink_ext_
 	return pool;
 
 err_close:
-	ybd_bdev_close(&pool->b);
+	pool_close(pool);
+	return ERR_PTR(ret);
 err_free:
 	pool_free(pool);
 	return ERR_PTR(ret);
@@ -383,8 +394,7 @@ struct ybd_pool *ybd_pool_get_fd(int fd, struct netlink_ext_ack *extack)
 		goto out_unlock;
 	if (pool_uuid_in_use(pool)) {
 		NL_SET_ERR_MSG(extack, "pool: one with the same uuid is in use: is it a copy?");
-		ybd_bdev_close(&pool->b);
-		pool_free(pool);
+		pool_close(pool);
 		pool = ERR_PTR(-EEXIST);
 		goto out_unlock;
 	}
@@ -416,11 +426,7 @@ void ybd_pool_put(struct ybd_pool *pool)
 	mutex_lock(&pool_list_lock);
 	if (!--pool->users) {
 		list_del(&pool->node);
-		ybd_fill_exit(&pool->fill);
-		cancel_work_sync(&pool->fail_work);
-		srcu_barrier(&pool->srcu);
-		ybd_bdev_close(&pool->b);
-		pool_free(pool);
+		pool_close(pool);
 	}
 	mutex_unlock(&pool_list_lock);
 }

@@ -349,6 +349,9 @@ static void log_write_end(struct bio *bio)
 	unsigned long flags;
 
 	bio_uninit(bio);
+	/* What the flush before it was for may be lost. */
+	if (!status && pool_has_failed(upper->pool))
+		status = BLK_STS_IOERR;
 	if (status)
 		log_fail(log, status);
 	spin_lock_irqsave(&upper->lock, flags);
@@ -396,6 +399,9 @@ static void log_write(struct upper_log *log)
 	unsigned int nr, i;
 	blk_opf_t opf = REQ_OP_WRITE | REQ_FUA | REQ_META | REQ_SYNC | REQ_IDLE;
 
+	/* A flush of a device that has lost what it was to flush says nothing. */
+	if (!log->status && ybd_upper_has_failed(upper))
+		log->status = BLK_STS_IOERR;
 	if (log->status || !log->gathered) {
 		log_commit_end(log);
 		return;
