@@ -401,10 +401,10 @@ pool_has_bad_blocks()
 # slow_at BLOCK: the small pool, with reads of the MiB there that take a second each
 slow_at()
 {
-	local from=$(($1 * 8)) end=$(($1 * 8 + 2048))
+	local first=$(($1 * 8)) end=$(($1 * 8 + 2048))
 
-	echo "0 $from linear $small 0"
-	echo "$from 2048 delay $small $from 1000 $small $from 0"
+	echo "0 $first linear $small 0"
+	echo "$first 2048 delay $small $first 1000 $small $first 0"
 	echo "$end $(($(blockdev --getsz "$small") - end)) linear $small $end"
 }
 
