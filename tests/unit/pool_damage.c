@@ -566,6 +566,8 @@ static const struct damage cases[] = {
 	  IN_HEADER(ckpt, 600) },
 	{ "header: reserved", NULL, "reserved bytes", DROPS, 1,
 	  IN_HEADER(reserved[3000], 1) },
+	{ "header: name of no device", NULL, "name of upper 0: only A-Z", DROPS, 1,
+	  IN_HEADER(name[0], '/') },
 	{ "two uppers of one name", same_name, "uppers 0 and 1 have the same name", KEEPS, 0, {} },
 	{ "two uppers of one uuid", same_uuid, "have the same uuid", KEEPS, 0, {} },
 

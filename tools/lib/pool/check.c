@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../names.h"
 #include "priv.h"
 
 static int pool_error(struct pool *p, u64 block, const char *fmt, ...) __printf(3, 4);
@@ -150,17 +151,32 @@ static int check_unique(struct pool *p, u32 *n, u32 nr, const char *what,
 	return rc;
 }
 
+/* The kernel makes no device of another name. */
+static int check_name(struct pool *p, u32 n)
+{
+	const struct pool_upper *u = &p->upper[n];
+	const char *why = ybd_check_device_name(u->name);
+
+	return !why ? 0 : pool_upper_error(p, n,
+					   p->info.layout.directory + 2ULL * n + (u->seq & 1),
+					   "name of upper %u: %s", n, why);
+}
+
 static int check_names(struct pool *p)
 {
 	u32 *n = calloc((size_t)p->totals.live + 1, sizeof(*n)), nr = 0;
-	int rc;
+	int rc = 0;
 
 	if (!n)
 		return -ENOMEM;
-	for (u32 i = 0; i < p->info.layout.nr_uppers; i++)
-		if (p->upper[i].place == POOL_PLACE_LIVE)
-			n[nr++] = i;
-	rc = check_unique(p, n, nr, "name", by_name);
+	for (u32 i = 0; i < p->info.layout.nr_uppers && !rc; i++) {
+		if (p->upper[i].place != POOL_PLACE_LIVE)
+			continue;
+		n[nr++] = i;
+		rc = check_name(p, i);
+	}
+	if (!rc)
+		rc = check_unique(p, n, nr, "name", by_name);
 	if (!rc)
 		rc = check_unique(p, n, nr, "uuid", by_uuid);
 	free(n);
