@@ -2,8 +2,8 @@
 /*
  * Devices: create, publish, detach, free, and the tables by number and name.
  */
-#include <linux/delay.h>
 #include <linux/ctype.h>
+#include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/netlink.h>
@@ -458,7 +458,6 @@ static int device_remove_disk(struct ybd_device *dev, struct netlink_ext_ack *ex
 	return left ? -EINTR : -EINPROGRESS;
 }
 
-/* The disk of a device whose name, image and upper are there. */
 /* Those who wait for a source are told now, or nothing below would end. */
 static void device_unpark(struct ybd_device *dev)
 {
@@ -466,6 +465,7 @@ static void device_unpark(struct ybd_device *dev)
 	ybd_park_drop(dev);
 }
 
+/* The disk of a device whose name, image and upper are there. */
 static int device_start(struct ybd_device *dev, const struct ybd_device_config *config,
 			struct netlink_ext_ack *extack)
 {

@@ -339,13 +339,23 @@ static unsigned int log_blocks(struct upper_log *log)
 	return min(nr, log->nr_pages);
 }
 
+/* If this one flushes for itself: nobody has to wait for that any more. Any context. */
+static void log_let_others(struct upper_log *log)
+{
+	bool alone = log->alone;
+
+	log->alone = false;
+	if (alone)
+		flush_done(log->upper->pool->commit);
+}
+
 /* Any context. */
 static void log_write_end(struct bio *bio)
 {
 	struct upper_log *log = bio->bi_private;
 	struct ybd_upper *upper = log->upper;
 	blk_status_t status = bio->bi_status;
-	bool alone = log->alone, more, keep;
+	bool more, keep;
 	unsigned long flags;
 
 	bio_uninit(bio);
@@ -365,9 +375,7 @@ static void log_write_end(struct bio *bio)
 	spin_unlock_irqrestore(&upper->lock, flags);
 	if (keep)
 		queue_work(ybd_log_wq, &log->keeper);
-	log->alone = false;
-	if (alone)
-		flush_done(upper->pool->commit);
+	log_let_others(log);
 	if (more)
 		queue_work(ybd_wq, &log->write_work);
 	else
@@ -403,16 +411,13 @@ static void log_write(struct upper_log *log)
 	if (!log->status && ybd_upper_has_failed(upper))
 		log->status = BLK_STS_IOERR;
 	if (log->status || !log->gathered) {
+		log_let_others(log);
 		log_commit_end(log);
 		return;
 	}
 	while (!(nr = log_blocks(log))) {
-		bool alone = log->alone;
-
-		/* It flushes for itself when it goes on: others need not wait. */
-		log->alone = false;
-		if (alone)
-			flush_done(upper->pool->commit);
+		/* It flushes for itself when it goes on. */
+		log_let_others(log);
 		if (log_stall(log))
 			return;
 	}
