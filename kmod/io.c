@@ -20,15 +20,8 @@
 #include "upper_pool.h"
 #include "upper_ram.h"
 
-/* Splits of all devices: a ybd device is no source, so one reserve will do. */
-static struct bio_set io_split_set;
-/* And of those whose reads may wait long for a source that is gone. */
-static struct bio_set io_replug_set;
-
-static struct bio_set *io_set(const struct ybd_device *dev)
-{
-	return READ_ONCE(dev->fast.replug) ? &io_replug_set : &io_split_set;
-}
+/* Of all devices: a ybd device is no source, so one reserve of a kind will do. */
+static struct bio_set io_sets[YBD_NR_IO_SETS];
 
 static gfp_t io_gfp(const struct bio *bio)
 {
@@ -156,13 +149,15 @@ static bool io_needs_bounce(struct bio *bio, const struct ybd_source *source,
  * @dev: the device
  * @bio: hooked; ends when the front has ended too
  * @nr: sectors, less than it has
+ * @set: where the front is taken from
  *
  * Process context; sleeps unless the bio is REQ_NOWAIT. Return: the front, or
  * NULL if a REQ_NOWAIT bio cannot be split.
  */
-struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr)
+struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr,
+		       enum ybd_io_set set)
 {
-	struct bio *front = ybd_bio_split(bio, nr, io_gfp(bio), io_set(dev));
+	struct bio *front = ybd_bio_split(bio, nr, io_gfp(bio), &io_sets[set]);
 
 	if (unlikely(!front))
 		return NULL;
@@ -179,11 +174,23 @@ struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr)
 	return front;
 }
 
-/* A bio that has what is left of @bio, which ends after it. Process context; sleeps. */
-struct bio *ybd_io_clone(struct ybd_device *dev, struct bio *bio)
+/**
+ * ybd_io_clone - a bio that has all that is left of another
+ * @bio: hooked; ends when the clone has ended too
+ * @set: where the clone is taken from
+ *
+ * Process context; sleeps unless the bio is REQ_NOWAIT. Return: the clone, or NULL
+ * if there is none for a REQ_NOWAIT bio.
+ */
+struct bio *ybd_io_clone(struct bio *bio, enum ybd_io_set set)
 {
-	struct bio *clone = bio_alloc_clone(bio->bi_bdev, bio, GFP_NOIO, io_set(dev));
+	struct bio *clone = bio_alloc_clone(bio->bi_bdev, bio, io_gfp(bio), &io_sets[set]);
 
+	if (unlikely(!clone))
+		return NULL;
+	/* As in ybd_io_cut(). */
+	clone->bi_opf &= ~REQ_NOWAIT;
+	bio->bi_opf &= ~REQ_NOWAIT;
 	/* It has been throttled and counted as a part of that. */
 	if (bio_flagged(bio, BIO_BPS_THROTTLED))
 		bio_set_flag(clone, BIO_BPS_THROTTLED);
@@ -193,58 +200,90 @@ struct bio *ybd_io_clone(struct ybd_device *dev, struct bio *bio)
 	return clone;
 }
 
-/* The same, and the rest goes round again. */
-struct bio *ybd_io_split(struct ybd_device *dev, struct bio *bio, unsigned int nr)
+/**
+ * ybd_io_part - the front of a bio, or all of it, as a bio that nothing is chained to
+ * @dev: the device
+ * @bio: hooked; what is left of it goes round again, and it ends with the last part
+ * @nr: sectors, at most what it has
+ * @set: where the part is taken from
+ *
+ * The error of a part is its own. Process context; sleeps unless the bio is
+ * REQ_NOWAIT. Return: the part, to be sent, or NULL if there is none for a
+ * REQ_NOWAIT bio.
+ */
+struct bio *ybd_io_part(struct ybd_device *dev, struct bio *bio, unsigned int nr,
+			enum ybd_io_set set)
 {
-	struct bio *front = ybd_io_cut(dev, bio, nr);
+	struct bio *part;
 
-	/* Queued behind what the front becomes: see submit_bio_noacct(). */
-	if (likely(front))
-		submit_bio_noacct(bio);
-	return front;
+	if (nr < bio_sectors(bio)) {
+		part = ybd_io_cut(dev, bio, nr, set);
+		/* Queued behind what the part becomes: see submit_bio_noacct(). */
+		if (likely(part))
+			submit_bio_noacct(bio);
+	} else {
+		part = ybd_io_clone(bio, set);
+		if (likely(part))
+			bio_endio(bio);
+	}
+	return part;
 }
 
-/* The front is in the pool, where it is to stay until it was read. */
-static void io_read_pool(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
+/*
+ * The front is in the pool, where it is to stay until it was read. What is sent
+ * there is all of the bio, or a part, but never something that others are chained
+ * to: their error would be taken for one of the pool. Return: false if the bio has
+ * to be hooked first, and nothing was done.
+ */
+static bool io_read_pool(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
 			 const struct ybd_piece *piece, int srcu)
 {
-	bool whole = piece->sectors == bio_sectors(bio);
+	bool alone = piece->sectors == bio_sectors(bio) && !bio_flagged(bio, BIO_CHAIN);
 	bool rest = ybd_hook_is_rest(dev, bio);
 	bool acct = !rest && blk_queue_io_stat(dev->fast.queue);
+	struct bio *part = bio;
 	struct io_hook *hook;
 
+	if (!alone && !rest && !ybd_hook_try(dev, bio, sectors, acct)) {
+		ybd_upper_leave(dev->upper, srcu);
+		return false;
+	}
 	if (!rest && !acct)
 		ybd_io_count(dev, REQ_OP_READ, sectors);
 	if (unlikely(ybd_upper_is_lost(dev->upper))) {
 		ybd_upper_leave(dev->upper, srcu);
 		bio_io_error(bio);
-		return;
+		return true;
 	}
-	if (!whole) {
-		struct bio *front;
-
-		if (!rest && !ybd_hook(dev, bio, sectors, acct, false))
-			goto would_block;
-		front = ybd_io_split(dev, bio, piece->sectors);
-		if (!front)
-			goto would_block;
-		bio = front;
-		acct = false;
+	if (!alone)
+		part = ybd_io_part(dev, bio, piece->sectors, YBD_IO_POOL);
+	hook = !part ? NULL : ybd_hook(dev, part, alone ? sectors : piece->sectors,
+				       alone && acct, YBD_HOOK_PIECE);
+	if (unlikely(!hook)) {
+		ybd_upper_leave(dev->upper, srcu);
+		ybd_io_would_block(dev, bio);
+		return true;
 	}
-	hook = ybd_hook(dev, bio, sectors, acct, rest || !whole);
-	if (!hook)
-		goto would_block;
 	hook->entered = true;
 	hook->srcu = srcu;
-	/* The error of what is chained to it would be taken for its own. */
-	hook->pool = !bio_flagged(bio, BIO_CHAIN);
+	hook->pool = true;
 	ybd_stat_inc(dev->pcpu, YBD_STAT_UPPER_READS);
-	ybd_io_remap(dev, bio, ybd_upper_bdev(dev->upper), piece->phys, piece->sectors);
-	return;
+	ybd_io_remap(dev, part, ybd_upper_bdev(dev->upper), piece->phys, piece->sectors);
+	return true;
+}
 
-would_block:
-	ybd_upper_leave(dev->upper, srcu);
-	ybd_io_would_block(dev, bio);
+/* Hook it where that may be waited for. Return: false if it has ended instead. */
+static bool io_read_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors)
+{
+	bool acct = blk_queue_io_stat(dev->fast.queue);
+
+	if (!ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO)) {
+		ybd_io_would_block(dev, bio);
+		return false;
+	}
+	if (!acct)
+		ybd_io_count(dev, REQ_OP_READ, sectors);
+	return true;
 }
 
 /* To a source, as a read that can be parked there. */
@@ -279,23 +318,20 @@ static noinline void io_read_parkable(struct ybd_device *dev, struct bio *bio,
 	if (!single && !split && bio->bi_opf & REQ_NOWAIT)
 		goto would_block;
 	if (single)
-		hook = ybd_hook_read(dev, bio, sectors, acct);
+		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_PARK);
 	else if (!rest)
-		hook = ybd_hook(dev, bio, sectors, acct, false);
+		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO);
 	if (!rest && !hook)
 		goto would_block;
 	if (!rest && !acct)
 		ybd_io_count(dev, REQ_OP_READ, sectors);
 	if (!single) {
-		piece = split ? ybd_io_split(dev, bio, run->nr) : ybd_io_clone(dev, bio);
+		piece = ybd_io_part(dev, bio, run->nr, YBD_IO_PARK);
 		if (!piece)
 			goto would_block;
-		hook = ybd_hook_read(dev, piece, run->nr, false);
+		hook = ybd_hook(dev, piece, run->nr, false, YBD_HOOK_PARK);
 	}
 	io_send_parkable(dev, piece, hook, source, run->phys);
-	/* It ends with the last of its pieces. */
-	if (!single && !split)
-		bio_endio(bio);
 	return;
 
 would_block:
@@ -324,7 +360,7 @@ static void io_read_image(struct ybd_device *dev, struct bio *bio, unsigned int 
 	}
 	if (!ybd_hook_is_rest(dev, bio)) {
 		if (acct || bounce || run->nr < bio_sectors(bio)) {
-			if (!ybd_hook(dev, bio, sectors, acct, false)) {
+			if (!ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO)) {
 				ybd_io_would_block(dev, bio);
 				return;
 			}
@@ -333,7 +369,8 @@ static void io_read_image(struct ybd_device *dev, struct bio *bio, unsigned int 
 			ybd_io_count(dev, REQ_OP_READ, sectors);
 	}
 	if (run->nr < bio_sectors(bio)) {
-		struct bio *front = ybd_io_split(dev, bio, run->nr);
+		enum ybd_io_set set = READ_ONCE(dev->fast.replug) ? YBD_IO_PARK : YBD_IO_IMAGE;
+		struct bio *front = ybd_io_part(dev, bio, run->nr, set);
 
 		if (!front) {
 			ybd_io_would_block(dev, bio);
@@ -355,10 +392,13 @@ static noinline void io_read(struct ybd_device *dev, struct bio *bio)
 	struct io_front front;
 	int srcu = 0;
 
+again:
 	if (dev->upper)
 		srcu = ybd_upper_enter(dev->upper);
 	if (io_read_front(dev, bio, &front) && front.in_pool) {
-		io_read_pool(dev, bio, sectors, &front.piece, srcu);
+		if (unlikely(!io_read_pool(dev, bio, sectors, &front.piece, srcu)) &&
+		    io_read_hook(dev, bio, sectors))
+			goto again;
 		return;
 	}
 	if (dev->upper)
@@ -378,7 +418,7 @@ static bool io_read_fast_parkable(struct ybd_device *dev, struct bio *bio, secto
 
 	if (unlikely(bio_flagged(bio, BIO_CHAIN)))
 		return false;
-	hook = ybd_hook_read(dev, bio, sectors, acct);
+	hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_PARK);
 	if (unlikely(!hook)) {
 		ybd_io_would_block(dev, bio);
 		return true;
@@ -417,7 +457,7 @@ static __always_inline bool io_read_fast(struct ybd_device *dev, struct bio *bio
 		return io_read_fast_parkable(dev, bio, phys);
 	if (!blk_queue_io_stat(fast->queue)) {
 		ybd_io_count(dev, REQ_OP_READ, sectors);
-	} else if (unlikely(!ybd_hook(dev, bio, sectors, true, false))) {
+	} else if (unlikely(!ybd_hook(dev, bio, sectors, true, YBD_HOOK_BIO))) {
 		ybd_io_would_block(dev, bio);
 		return true;
 	}
@@ -454,7 +494,7 @@ static noinline void io_write(struct ybd_device *dev, struct bio *bio)
 	hooked = (bio->bi_iter.bi_sector | sectors) & (YBD_BLOCK_SECTORS - 1) &&
 		 !(bio->bi_opf & REQ_NOWAIT);
 	if (hooked)
-		ybd_hook(dev, bio, sectors, acct, false);
+		ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO);
 
 	status = op == REQ_OP_WRITE ? ybd_ram_write(dev, bio) : ybd_ram_zero(dev, bio);
 
@@ -508,29 +548,30 @@ void ybd_submit_bio(struct bio *bio)
 /* Caches and reserves of the data path. */
 int ybd_io_init(void)
 {
-	int ret;
+	int i, ret;
 
 	ret = ybd_hook_init();
 	if (ret)
 		return ret;
-	ret = bioset_init(&io_split_set, BIO_POOL_SIZE, 0, 0);
-	if (ret)
-		goto err_hook;
-	ret = bioset_init(&io_replug_set, BIO_POOL_SIZE, 0, 0);
-	if (ret)
-		goto err_split;
+	for (i = 0; i < YBD_NR_IO_SETS; i++) {
+		ret = bioset_init(&io_sets[i], BIO_POOL_SIZE, 0, 0);
+		if (ret)
+			goto err_sets;
+	}
 	return 0;
 
-err_split:
-	bioset_exit(&io_split_set);
-err_hook:
+err_sets:
+	while (--i >= 0)
+		bioset_exit(&io_sets[i]);
 	ybd_hook_exit();
 	return ret;
 }
 
 void ybd_io_exit(void)
 {
-	bioset_exit(&io_replug_set);
-	bioset_exit(&io_split_set);
+	int i;
+
+	for (i = YBD_NR_IO_SETS - 1; i >= 0; i--)
+		bioset_exit(&io_sets[i]);
 	ybd_hook_exit();
 }

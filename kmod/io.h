@@ -12,9 +12,31 @@
 
 void ybd_submit_bio(struct bio *bio);
 
-struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr);
-struct bio *ybd_io_clone(struct ybd_device *dev, struct bio *bio);
-struct bio *ybd_io_split(struct ybd_device *dev, struct bio *bio, unsigned int nr);
+/**
+ * enum ybd_io_set - where a part of a bio is taken from
+ * @YBD_IO_IMAGE: to a source, which ends it
+ * @YBD_IO_PARK: to a source that may be gone for long
+ * @YBD_IO_MERGE: a front that is merged and may wait for space
+ * @YBD_IO_REST: what is left behind that, which may do so too
+ * @YBD_IO_POOL: to the pool, which ends it
+ * @YBD_NR_IO_SETS: how many there are
+ *
+ * The same holds as for enum ybd_hook_kind.
+ */
+enum ybd_io_set {
+	YBD_IO_IMAGE,
+	YBD_IO_PARK,
+	YBD_IO_MERGE,
+	YBD_IO_REST,
+	YBD_IO_POOL,
+	YBD_NR_IO_SETS,
+};
+
+struct bio *ybd_io_cut(struct ybd_device *dev, struct bio *bio, unsigned int nr,
+		       enum ybd_io_set set);
+struct bio *ybd_io_clone(struct bio *bio, enum ybd_io_set set);
+struct bio *ybd_io_part(struct ybd_device *dev, struct bio *bio, unsigned int nr,
+			enum ybd_io_set set);
 void ybd_io_would_block(struct ybd_device *dev, struct bio *bio);
 void ybd_io_pool_write(struct ybd_device *dev, struct bio *bio);
 

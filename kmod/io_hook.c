@@ -29,18 +29,9 @@ struct hook_stash {
 
 static DEFINE_PER_CPU(struct hook_stash, hook_stash);
 static struct kmem_cache *hook_cache;
-/*
- * Of bios as they came in: they may have to wait, for space or for a commit. And
- * of pieces of those, which wait for the device below: whoever has one of the
- * former can wait for one of these. (What is left behind a merge has one of these
- * and may wait for space, which takes no hook to come.)
- */
-static mempool_t hook_pool;
-static mempool_t hook_piece_pool;
-/* And of reads of sources that may be gone for long: nobody else waits for these. */
-static mempool_t hook_park_pool;
+static mempool_t hook_pool[YBD_NR_HOOK_KINDS];
 
-static struct io_hook *hook_alloc(mempool_t *pool, gfp_t gfp)
+static struct io_hook *hook_alloc(enum ybd_hook_kind kind, gfp_t gfp)
 {
 	struct hook_stash *stash;
 	struct io_hook *hook = NULL;
@@ -51,28 +42,34 @@ static struct io_hook *hook_alloc(mempool_t *pool, gfp_t gfp)
 	if (likely(stash->nr))
 		hook = stash->hook[--stash->nr];
 	local_irq_restore(flags);
-	return hook ?: mempool_alloc(pool, gfp);
+	return hook ?: mempool_alloc(&hook_pool[kind], gfp);
 }
 
-static void hook_free(struct io_hook *hook)
+/* A reserve that somebody may be waiting for, the last kind first, or NULL. */
+static __always_inline mempool_t *hook_short_pool(void)
 {
+	int kind;
+
+	for (kind = YBD_NR_HOOK_KINDS - 1; kind >= 0; kind--)
+		if (unlikely(READ_ONCE(hook_pool[kind].curr_nr) < HOOK_RESERVE))
+			return &hook_pool[kind];
+	return NULL;
+}
+
+/**
+ * ybd_hook_free - give a hook back
+ * @hook: of no bio
+ *
+ * Any context.
+ */
+void ybd_hook_free(struct io_hook *hook)
+{
+	mempool_t *pool = hook_short_pool();
 	struct hook_stash *stash;
 	unsigned long flags;
 
-	/*
-	 * The reserves are refilled first: somebody may be waiting for them. With
-	 * KASAN every hook goes back, so that a use after the end is seen.
-	 */
-	if (unlikely(READ_ONCE(hook_piece_pool.curr_nr) < HOOK_RESERVE)) {
-		mempool_free(hook, &hook_piece_pool);
-		return;
-	}
-	if (unlikely(READ_ONCE(hook_park_pool.curr_nr) < HOOK_RESERVE)) {
-		mempool_free(hook, &hook_park_pool);
-		return;
-	}
-	if (!IS_ENABLED(CONFIG_KASAN) &&
-	    likely(READ_ONCE(hook_pool.curr_nr) >= HOOK_RESERVE)) {
+	/* With KASAN every hook goes back, so that a use after the end is seen. */
+	if (!IS_ENABLED(CONFIG_KASAN) && likely(!pool)) {
 		local_irq_save(flags);
 		stash = this_cpu_ptr(&hook_stash);
 		if (likely(stash->nr < ARRAY_SIZE(stash->hook))) {
@@ -82,7 +79,7 @@ static void hook_free(struct io_hook *hook)
 		local_irq_restore(flags);
 	}
 	if (unlikely(hook))
-		mempool_free(hook, &hook_pool);
+		mempool_free(hook, pool ?: &hook_pool[YBD_HOOK_BIO]);
 }
 
 /* The part of a bio that an upper in a pool is concerned with. */
@@ -140,7 +137,7 @@ void ybd_hook_end(struct bio *bio)
 	if (hook->acct)
 		ybd_acct_end(dev->fast.part0, hook->op, hook->sectors, hook->start);
 	if (likely(!hook->embedded))
-		hook_free(hook);
+		ybd_hook_free(hook);
 	ybd_device_io_end(dev);
 	/* Not ->bi_end_io(): that of a chained bio must not be called. */
 	bio_endio(bio);
@@ -175,40 +172,65 @@ static __always_inline void hook_on(struct io_hook *hook, struct ybd_device *dev
 }
 
 /**
+ * ybd_hook_alloc - a hook for later
+ * @bio: what it is for
+ * @kind: see there what may be waited for
+ *
+ * Process context; sleeps unless the bio is REQ_NOWAIT. Return: the hook, for
+ * ybd_hook_set() or ybd_hook_free(), or NULL, but only for a REQ_NOWAIT bio.
+ */
+struct io_hook *ybd_hook_alloc(const struct bio *bio, enum ybd_hook_kind kind)
+{
+	return hook_alloc(kind, hook_gfp(bio));
+}
+
+/**
+ * ybd_hook_set - hook a bio with a hook that is there already
+ * @hook: from ybd_hook_alloc(); freed at the end of the bio
+ * @dev: the device
+ * @bio: the bio
+ * @sectors: its length
+ * @acct: account for it
+ */
+void ybd_hook_set(struct io_hook *hook, struct ybd_device *dev, struct bio *bio,
+		  unsigned int sectors, bool acct)
+{
+	hook_on(hook, dev, bio, sectors, acct, false);
+}
+
+/**
  * ybd_hook - hook a bio
  * @dev: the device
  * @bio: the bio
  * @sectors: its length
  * @acct: account for it
- * @is_piece: it, or the bio it was split off, has one already
+ * @kind: see there what may be waited for
  *
  * Process context; sleeps unless the bio is REQ_NOWAIT. Return: the hook, or
  * NULL, but only for a REQ_NOWAIT bio, which is left alone.
  */
 struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
-			 bool acct, bool is_piece)
+			 bool acct, enum ybd_hook_kind kind)
 {
-	struct io_hook *hook;
+	struct io_hook *hook = hook_alloc(kind, hook_gfp(bio));
 
-	hook = hook_alloc(is_piece ? &hook_piece_pool : &hook_pool, hook_gfp(bio));
 	if (likely(hook))
 		hook_on(hook, dev, bio, sectors, acct, false);
 	return hook;
 }
 
 /**
- * ybd_hook_read - hook a read that may be parked
+ * ybd_hook_try - hook a bio as it came in, if that takes no waiting
  * @dev: the device
- * @bio: the read; the caller arms it with ybd_park_arm()
+ * @bio: the bio
  * @sectors: its length
  * @acct: account for it
  *
- * As ybd_hook().
+ * Any context that may not wait for a hook of %YBD_HOOK_BIO. Return: is it hooked?
  */
-struct io_hook *ybd_hook_read(struct ybd_device *dev, struct bio *bio,
-			      unsigned int sectors, bool acct)
+bool ybd_hook_try(struct ybd_device *dev, struct bio *bio, unsigned int sectors, bool acct)
 {
-	struct io_hook *hook = hook_alloc(&hook_park_pool, hook_gfp(bio));
+	struct io_hook *hook = hook_alloc(YBD_HOOK_BIO, GFP_NOWAIT | __GFP_NOWARN);
 
 	if (likely(hook))
 		hook_on(hook, dev, bio, sectors, acct, false);
@@ -229,43 +251,36 @@ void ybd_hook_embedded(struct ybd_device *dev, struct bio *bio, struct io_hook *
 /* Cache and reserve. */
 int ybd_hook_init(void)
 {
-	int ret;
+	int kind, ret;
 
 	hook_cache = KMEM_CACHE(io_hook, 0);
 	if (!hook_cache)
 		return -ENOMEM;
-	ret = mempool_init_slab_pool(&hook_pool, HOOK_RESERVE, hook_cache);
-	if (ret)
-		goto err_cache;
-	ret = mempool_init_slab_pool(&hook_piece_pool, HOOK_RESERVE, hook_cache);
-	if (ret)
-		goto err_pool;
-	ret = mempool_init_slab_pool(&hook_park_pool, HOOK_RESERVE, hook_cache);
-	if (ret)
-		goto err_piece_pool;
+	for (kind = 0; kind < YBD_NR_HOOK_KINDS; kind++) {
+		ret = mempool_init_slab_pool(&hook_pool[kind], HOOK_RESERVE, hook_cache);
+		if (ret)
+			goto err_pools;
+	}
 	return 0;
 
-err_piece_pool:
-	mempool_exit(&hook_piece_pool);
-err_pool:
-	mempool_exit(&hook_pool);
-err_cache:
+err_pools:
+	while (--kind >= 0)
+		mempool_exit(&hook_pool[kind]);
 	kmem_cache_destroy(hook_cache);
 	return ret;
 }
 
 void ybd_hook_exit(void)
 {
-	int cpu;
+	int cpu, kind;
 
 	for_each_possible_cpu(cpu) {
 		struct hook_stash *stash = per_cpu_ptr(&hook_stash, cpu);
 
 		while (stash->nr)
-			mempool_free(stash->hook[--stash->nr], &hook_pool);
+			mempool_free(stash->hook[--stash->nr], &hook_pool[YBD_HOOK_BIO]);
 	}
-	mempool_exit(&hook_park_pool);
-	mempool_exit(&hook_piece_pool);
-	mempool_exit(&hook_pool);
+	for (kind = YBD_NR_HOOK_KINDS - 1; kind >= 0; kind--)
+		mempool_exit(&hook_pool[kind]);
 	kmem_cache_destroy(hook_cache);
 }

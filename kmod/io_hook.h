@@ -13,6 +13,26 @@ struct ybd_device;
 struct ybd_source;
 
 /**
+ * enum ybd_hook_kind - whose reserve a hook is taken from
+ * @YBD_HOOK_BIO: of bios as they come in: may wait for space, a commit, a source
+ * @YBD_HOOK_REST: of what is left behind a merge: may wait for space
+ * @YBD_HOOK_PARK: of reads of sources, which may be gone for long
+ * @YBD_HOOK_PIECE: of what is on its way to the pool and waits for nothing else
+ * @YBD_NR_HOOK_KINDS: how many there are
+ *
+ * Whoever has a hook can wait for one of a later kind, never for one of its own or
+ * of an earlier one. Whoever has entered an upper holds up those that wait for
+ * space, so it can wait for the last kind only.
+ */
+enum ybd_hook_kind {
+	YBD_HOOK_BIO,
+	YBD_HOOK_REST,
+	YBD_HOOK_PARK,
+	YBD_HOOK_PIECE,
+	YBD_NR_HOOK_KINDS,
+};
+
+/**
  * struct io_hook - what a hooked bio is to do at its end
  * @end_io: the bio's own completion
  * @private: and its argument
@@ -52,10 +72,13 @@ struct io_hook {
 	};
 };
 
+struct io_hook *ybd_hook_alloc(const struct bio *bio, enum ybd_hook_kind kind);
+void ybd_hook_free(struct io_hook *hook);
+void ybd_hook_set(struct io_hook *hook, struct ybd_device *dev, struct bio *bio,
+		  unsigned int sectors, bool acct);
 struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
-			 bool acct, bool is_piece);
-struct io_hook *ybd_hook_read(struct ybd_device *dev, struct bio *bio,
-			      unsigned int sectors, bool acct);
+			 bool acct, enum ybd_hook_kind kind);
+bool ybd_hook_try(struct ybd_device *dev, struct bio *bio, unsigned int sectors, bool acct);
 void ybd_hook_embedded(struct ybd_device *dev, struct bio *bio, struct io_hook *hook);
 void ybd_hook_end(struct bio *bio);
 

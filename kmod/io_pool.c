@@ -22,6 +22,7 @@
  * @dev: the device
  * @bio: what is left of it
  * @sectors: of it all
+ * @hook: for it, got before the upper was entered, or NULL
  * @acct: account for it
  * @hooked: that is seen to, or done already
  * @commit: it is to be durable when it ends
@@ -30,24 +31,43 @@ struct pool_write {
 	struct ybd_device	*dev;
 	struct bio		*bio;
 	unsigned int		sectors;
+	struct io_hook		*hook;
 	bool			acct;
 	bool			hooked;
 	bool			commit;
 };
 
-/* A hook for all of the bio, if it has none. False only for a NOWAIT one. */
-static bool hook_all(struct pool_write *w)
+/*
+ * A hook for all of the bio is there, or will be set already. False only for a
+ * NOWAIT one. May wait for what waits for space: not inside the upper.
+ */
+static bool hook_get(struct pool_write *w)
 {
-	struct io_hook *hook;
+	if (!w->hooked && !w->hook)
+		w->hook = ybd_hook_alloc(w->bio, YBD_HOOK_BIO);
+	return w->hooked || w->hook;
+}
 
-	if (w->hooked)
-		return true;
-	hook = ybd_hook(w->dev, w->bio, w->sectors, w->acct, false);
-	if (!hook)
-		return false;
+/* Set that hook; hook_get() went before. */
+static struct io_hook *hook_set(struct pool_write *w)
+{
+	struct io_hook *hook = w->hook;
+
+	ybd_hook_set(hook, w->dev, w->bio, w->sectors, w->acct);
 	hook->commit = w->commit;
 	w->bio->bi_opf &= ~REQ_FUA;
 	w->hooked = true;
+	w->hook = NULL;
+	return hook;
+}
+
+/* Both. False only for a NOWAIT one. */
+static bool hook_all(struct pool_write *w)
+{
+	if (!hook_get(w))
+		return false;
+	if (!w->hooked)
+		hook_set(w);
 	return true;
 }
 
@@ -57,6 +77,8 @@ static void end_write(struct pool_write *w, blk_status_t status)
 	struct ybd_device *dev = w->dev;
 	enum req_op op = bio_op(w->bio);
 
+	if (w->hook)
+		ybd_hook_free(w->hook);
 	if (status == BLK_STS_AGAIN) {
 		ybd_io_would_block(dev, w->bio);
 		return;
@@ -86,25 +108,26 @@ static bool fua_below(const struct pool_write *w, const struct ybd_piece *piece)
 	       piece->sectors == bio_sectors(w->bio) && ybd_upper_is_clean(w->dev->upper);
 }
 
-/* The hook for one piece, which may be all there is. */
+/*
+ * What is sent for one piece, which may be all there is, and its hook; NULL only
+ * for a NOWAIT bio. Nothing is chained to what is sent: its error is the pool's.
+ */
 static struct io_hook *hook_piece(struct pool_write *w, const struct ybd_piece *piece,
 				  struct bio **bio)
 {
-	struct io_hook *hook;
+	bool alone = piece->sectors == bio_sectors(w->bio) && !bio_flagged(w->bio, BIO_CHAIN);
 
-	if (piece->sectors < bio_sectors(w->bio)) {
-		if (!hook_all(w))
-			return NULL;
-		*bio = ybd_io_split(w->dev, w->bio, piece->sectors);
-		return *bio ? ybd_hook(w->dev, *bio, piece->sectors, false, true) : NULL;
-	}
 	*bio = w->bio;
-	hook = ybd_hook(w->dev, w->bio, w->sectors, w->acct && !w->hooked, w->hooked);
-	if (hook && !w->hooked) {
-		hook->commit = w->commit;
-		w->bio->bi_opf &= ~REQ_FUA;
+	if (alone && !w->hooked)
+		return hook_set(w);
+	if (!alone) {
+		if (!w->hooked)
+			hook_set(w);
+		*bio = ybd_io_part(w->dev, w->bio, piece->sectors, YBD_IO_POOL);
+		if (!*bio)
+			return NULL;
 	}
-	return hook;
+	return ybd_hook(w->dev, *bio, piece->sectors, false, YBD_HOOK_PIECE);
 }
 
 /* To the pool, as data over data or as a first write. */
@@ -126,7 +149,7 @@ static void send_piece(struct pool_write *w, const struct ybd_piece *piece, int 
 	}
 	if (fua)
 		bio->bi_opf |= REQ_FUA;
-	hook->pool = !bio_flagged(bio, BIO_CHAIN);
+	hook->pool = true;
 	if (piece->kind == YBD_PIECE_FIRST) {
 		trace_ybd_cow(disk_devt(dev->disk), bio->bi_iter.bi_sector, piece->sectors);
 		ybd_stat_add(dev->pcpu, YBD_STAT_FIRST_WRITES,
@@ -151,10 +174,10 @@ static void send_piece(struct pool_write *w, const struct ybd_piece *piece, int 
  */
 static struct bio *cut_merge(struct pool_write *w, unsigned int sectors)
 {
-	struct bio *front = ybd_io_cut(w->dev, w->bio, sectors);
-	struct bio *rest = ybd_io_clone(w->dev, w->bio);
+	struct bio *front = ybd_io_cut(w->dev, w->bio, sectors, YBD_IO_MERGE);
+	struct bio *rest = ybd_io_clone(w->bio, YBD_IO_REST);
 
-	ybd_hook(w->dev, rest, bio_sectors(rest), false, true);
+	ybd_hook(w->dev, rest, bio_sectors(rest), false, YBD_HOOK_REST);
 	submit_bio_noacct(rest);
 	/* It ends with the two. */
 	bio_endio(w->bio);
@@ -183,6 +206,10 @@ static void write_data(struct pool_write *w)
 	blk_status_t status;
 	int srcu;
 
+	if (!hook_get(w)) {
+		end_write(w, BLK_STS_AGAIN);
+		return;
+	}
 	srcu = ybd_upper_enter(upper);
 	status = ybd_upper_write_piece(upper, w->bio, &piece);
 	if (likely(!status) && piece.kind != YBD_PIECE_SLOW) {
@@ -213,7 +240,7 @@ static bool zero_edge(struct pool_write *w, unsigned int sectors)
 	}
 	/* Not a split that sends the rest round: the rest is done here. */
 	if (sectors < bio_sectors(bio)) {
-		bio = ybd_io_cut(w->dev, bio, sectors);
+		bio = ybd_io_cut(w->dev, bio, sectors, YBD_IO_MERGE);
 		ybd_slow_merge(w->dev, bio, false);
 		return true;
 	}
