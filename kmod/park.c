@@ -18,6 +18,8 @@
  * or ends it, without the lock. A parked bio counts as I/O of its device.
  */
 #include <linux/bio.h>
+#include <linux/blk-cgroup.h>
+#include <linux/cgroup.h>
 #include <linux/jiffies.h>
 
 #include "device.h"
@@ -68,10 +70,22 @@ void ybd_park_arm(struct io_hook *hook, struct bio *bio, struct ybd_source *sour
 
 	hook->source = source;
 	park->backing = backing;
+	/* The bio itself forgets it when it ends, before it is known to be parked. */
+	park->css = bio_blkcg_css(bio);
+	if (park->css)
+		css_get(park->css);
 	park->iter = bio->bi_iter;
 	park->iter.bi_sector = phys;
 	park->opf = bio->bi_opf;
 	park->waited = false;
+}
+
+/* It is not sent again. Any context. */
+static void park_disarm(struct io_hook *hook)
+{
+	hook->source = NULL;
+	if (hook->park.css)
+		css_put(hook->park.css);
 }
 
 /* Put it on the list, if its device waits; @nr is its backing's. Any context. */
@@ -121,16 +135,17 @@ bool ybd_park_end(struct io_hook *hook, struct bio *bio)
 	/* That device may go now, and callers like to look. */
 	bio->bi_bdev = hook->dev->fast.part0;
 	ybd_backing_leave(backing);
-	return unlikely(bio->bi_status) && park_is_path_error(bio->bi_status) &&
-	       park_add(hook, bio, nr);
+	if (unlikely(bio->bi_status) && park_is_path_error(bio->bi_status) &&
+	    park_add(hook, bio, nr))
+		return true;
+	park_disarm(hook);
+	return false;
 }
 
 /* Past its bound, or nobody is to wait for it: it ends with the error it has. */
 static void park_give_up(struct bio *bio)
 {
-	struct io_hook *hook = bio->bi_private;
-
-	hook->source = NULL;
+	park_disarm(bio->bi_private);
 	bio->bi_status = BLK_STS_IOERR;
 	bio_endio(bio);
 }
@@ -154,6 +169,7 @@ static void park_send(struct bio *bio)
 	bio->bi_opf = park->opf & ~REQ_NOWAIT;
 	park->backing = ybd_backing_enter(hook->source);
 	bio_set_dev(bio, park->backing->b.bdev);
+	bio_associate_blkg_from_css(bio, park->css);
 	submit_bio_noacct(bio);
 }
 

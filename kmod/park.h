@@ -8,6 +8,7 @@
 #include <linux/blk_types.h>
 #include <linux/types.h>
 
+struct cgroup_subsys_state;
 struct io_hook;
 struct ybd_backing;
 struct ybd_device;
@@ -16,6 +17,7 @@ struct ybd_source;
 /**
  * struct ybd_parkable - what it takes to send a hooked read again
  * @backing: where it is now; entered
+ * @css: the cgroup that it is charged to; one reference, or NULL
  * @iter: of the bio when it was sent
  * @opf: the same; drivers leave marks of their own in there
  * @since: jiffies, when it came back first from the backing that has @nr
@@ -24,6 +26,7 @@ struct ybd_source;
  */
 struct ybd_parkable {
 	struct ybd_backing	*backing;
+	struct cgroup_subsys_state *css;
 	struct bvec_iter	iter;
 	blk_opf_t		opf;
 	unsigned long		since;

@@ -302,13 +302,23 @@ detach_ends() # OPTIONS...
 }
 ktap_case "so does a forced detach" detach_ends
 busy() { ! rmmod ybd 2>/dev/null; }
-read_one l2 >$work/dd &
+payer=/sys/fs/cgroup/waits
+echo +io >/sys/fs/cgroup/cgroup.subtree_control
+mkdir $payer
+(echo "$BASHPID" >$payer/cgroup.procs && read_one l2) >$work/dd &
 dd=$!
 wait_for 30 waits L
 ktap_case "the module stays meanwhile" busy
 ktap_case "and it returns for who still waits" come_back
 wait $dd || :
 ktap_case "  who then reads" grep -q "records out" $work/dd
+charged()
+{
+	tcp_disk
+	cat $payer/io.stat
+	grep "^$(cat "/sys/block/${disk##*/}/dev") " $payer/io.stat | grep -q "rios=[1-9]"
+}
+ktap_case "  and whose cgroup is charged for that too" charged
 ybdctl detach l0 l2
 ybdctl image unload L/base+L/top
 
