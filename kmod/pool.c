@@ -182,6 +182,12 @@ static int pool_read(struct ybd_pool *pool, struct netlink_ext_ack *extack)
 	pool->segment_at = kvcalloc(pool->nr_segments, sizeof(*pool->segment_at), GFP_KERNEL);
 	if (!pool->free || !pool->segment_at)
 		return -ENOMEM;
+	if (bdev_max_discard_sectors(pool->b.bdev)) {
+		pool->stale = kvcalloc(BITS_TO_LONGS(pool->nr_segments), sizeof(long),
+				       GFP_KERNEL);
+		if (!pool->stale)
+			return -ENOMEM;
+	}
 	ret = ybd_pool_tables_read(pool) ?: ybd_pool_directory_read(pool);
 	if (ret && ret != -ENOMEM)
 		NL_SET_ERR_MSG(extack, "pool: its tables cannot be read: run ybdctl pool check");
@@ -192,6 +198,7 @@ static void pool_free(struct ybd_pool *pool)
 {
 	ybd_pool_directory_free(pool);
 	ybd_pool_tables_free(pool);
+	kvfree(pool->stale);
 	kvfree(pool->free);
 	kvfree(pool->segment_at);
 	ybd_commit_free(pool->commit);
@@ -276,6 +283,7 @@ static struct ybd_pool *pool_alloc(void)
 	pool->next_metadata = NO_SEGMENT;
 	ybd_fill_init(&pool->fill, pool_tell_level);
 	INIT_WORK(&pool->fail_work, pool_tell_failure);
+	ybd_pool_discard_init(pool);
 	xa_init(&pool->places);
 	return pool;
 
@@ -294,6 +302,7 @@ static void pool_close(struct ybd_pool *pool)
 	ybd_fill_exit(&pool->fill);
 	cancel_work_sync(&pool->fail_work);
 	srcu_barrier(&pool->srcu);
+	ybd_pool_discard_exit(pool);
 	ybd_bdev_close(&pool->b);
 	pool_free(pool);
 }
@@ -454,7 +463,7 @@ void ybd_pool_info(struct ybd_pool *pool, struct ybd_pool_info *info)
 	info->failure = READ_ONCE(pool->failure);
 	info->metadata_segments = READ_ONCE(pool->chunks.nr) / pool->chunks_per_segment;
 	spin_lock_irqsave(&pool->lock, flags);
-	info->free_segments = pool->free_segments;
+	info->free_segments = pool->free_segments + pool->hidden_segments;
 	info->level = pool->fill.level;
 	spin_unlock_irqrestore(&pool->lock, flags);
 	ybd_commit_info(pool->commit, info);

@@ -95,6 +95,7 @@ struct pool_place {
  * @name: of the pool
  * @failure: why nothing is written any more, a literal, or NULL; never unset
  * @fail_work: tells of it
+ * @discard: tells the device what is free, see pool_discard.c
  * @block_mask: logical block size of @b in sectors, minus 1
  * @nr_blocks: size
  * @segment_shift: log2 of the blocks of a segment
@@ -108,8 +109,11 @@ struct pool_place {
  * @commit: shares flushes, see upper_log.c
  * @lock: protects what follows, up to @meta_lock
  * @free: bit per segment: it can be taken
+ * @stale: bit per free segment: its device knows nothing of that yet; NULL if the
+ *	device takes no discards
  * @cursor: where to look for the next one
  * @free_segments: bits in @free
+ * @hidden_segments: free too, but being discarded
  * @free_chunks: in metadata segments
  * @coming_chunks: of a segment that is about to be one
  * @promised: chunks that uppers may still take, however full the pool is
@@ -135,6 +139,7 @@ struct ybd_pool {
 	char			name[YBD_FMT_NAME_LEN];
 	const char		*failure;
 	struct work_struct	fail_work;
+	struct delayed_work	discard;
 	unsigned int		block_mask;
 	u64			nr_blocks;
 	unsigned int		segment_shift;
@@ -148,8 +153,10 @@ struct ybd_pool {
 
 	spinlock_t		lock;	/* up to @meta_lock */
 	unsigned long		*free;
+	unsigned long		*stale;
 	u32			cursor;
 	u32			free_segments;
+	u32			hidden_segments;
 	u32			free_chunks;
 	u32			coming_chunks;
 	u64			promised;
@@ -266,10 +273,20 @@ int ybd_pool_take_segments(struct ybd_pool *pool, u32 place, u32 generation, u32
 			   u32 *segment);
 void ybd_pool_space_opened(struct ybd_pool *pool);
 void ybd_pool_give_segment(struct ybd_pool *pool, u32 segment);
+bool ybd_pool_allows_data(const struct ybd_pool *pool);
+void ybd_pool_hide_segment(struct ybd_pool *pool, u32 segment);
+void ybd_pool_show_segment(struct ybd_pool *pool, u32 segment);
 int ybd_pool_take_chunks(struct ybd_pool *pool, u32 place, u32 generation,
 			 enum pool_need need, u32 nr, u32 *chunk);
 void ybd_pool_give_chunks(struct ybd_pool *pool, const u32 *chunk, u32 nr, u32 promise);
 void ybd_pool_give_all(struct ybd_pool *pool, u32 place, u32 generation);
+
+/* ---- pool_discard.c ---- */
+
+void ybd_pool_discard_init(struct ybd_pool *pool);
+void ybd_pool_discard_pause(struct ybd_pool *pool);
+void ybd_pool_discard_soon(struct ybd_pool *pool);
+void ybd_pool_discard_exit(struct ybd_pool *pool);
 
 /* ---- pool.c ---- */
 

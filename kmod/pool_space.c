@@ -46,8 +46,8 @@ static bool space_allows(const struct ybd_pool *pool, u64 chunks, enum pool_need
 	return chunks_left(pool, pool->free_segments) >= space_kept(pool, need) + chunks;
 }
 
-/* May a segment be taken for data? */
-static bool space_allows_data(const struct ybd_pool *pool)
+/* May a segment be taken for data? The caller holds the lock. */
+bool ybd_pool_allows_data(const struct ybd_pool *pool)
 {
 	lockdep_assert_held(&pool->lock);
 	return pool->free_segments && chunks_left(pool, pool->free_segments - 1) >=
@@ -90,8 +90,8 @@ void ybd_pool_unpromise(struct ybd_pool *pool, u32 chunks)
 /* How full the pool is has changed. The caller holds the lock. */
 static void update_fill(struct ybd_pool *pool)
 {
-	ybd_fill_update(&pool->fill, pool->nr_segments - pool->free_segments,
-			pool->nr_segments);
+	ybd_fill_update(&pool->fill, pool->nr_segments - pool->free_segments -
+			pool->hidden_segments, pool->nr_segments);
 }
 
 /* Take a free segment away from others. */
@@ -102,7 +102,7 @@ static int segment_pick(struct ybd_pool *pool, enum pool_need need, u32 *segment
 
 	spin_lock_irqsave(&pool->lock, flags);
 	/* For metadata it stays what it is worth. */
-	if (!pool->free_segments || (need == POOL_NEED_DATA && !space_allows_data(pool)))
+	if (!pool->free_segments || (need == POOL_NEED_DATA && !ybd_pool_allows_data(pool)))
 		goto out;
 	bit = find_next_bit(pool->free, pool->nr_segments, pool->cursor);
 	if (bit >= pool->nr_segments)
@@ -110,6 +110,8 @@ static int segment_pick(struct ybd_pool *pool, enum pool_need need, u32 *segment
 	if (WARN_ON_ONCE(bit >= pool->nr_segments))
 		goto out;
 	__clear_bit(bit, pool->free);
+	if (pool->stale)
+		__clear_bit(bit, pool->stale);
 	pool->free_segments--;
 	/* What becomes metadata is worth the same all the time. */
 	if (need != POOL_NEED_DATA)
@@ -131,8 +133,31 @@ static void segment_unpick(struct ybd_pool *pool, u32 segment)
 	spin_lock_irqsave(&pool->lock, flags);
 	__set_bit(segment, pool->free);
 	pool->free_segments++;
+	if (pool->stale) {
+		__set_bit(segment, pool->stale);
+		ybd_pool_discard_soon(pool);
+	}
 	update_fill(pool);
 	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/* Take a stale segment, to discard it. The caller holds the lock. */
+void ybd_pool_hide_segment(struct ybd_pool *pool, u32 segment)
+{
+	lockdep_assert_held(&pool->lock);
+	__clear_bit(segment, pool->stale);
+	__clear_bit(segment, pool->free);
+	pool->free_segments--;
+	pool->hidden_segments++;
+}
+
+/* The opposite; it is not stale any more. The caller holds the lock. */
+void ybd_pool_show_segment(struct ybd_pool *pool, u32 segment)
+{
+	lockdep_assert_held(&pool->lock);
+	__set_bit(segment, pool->free);
+	pool->free_segments++;
+	pool->hidden_segments--;
 }
 
 /**
@@ -208,6 +233,7 @@ void ybd_pool_space_opened(struct ybd_pool *pool)
 	spin_lock_irq(&pool->lock);
 	update_fill(pool);
 	spin_unlock_irq(&pool->lock);
+	ybd_pool_discard_soon(pool);
 }
 
 /**

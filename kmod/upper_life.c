@@ -101,19 +101,14 @@ static int check_config(const struct ybd_pool *pool, const struct ybd_device_con
 	return 0;
 }
 
-/* Segments that are the upper's however much it has written. */
-static int take_reserve(struct ybd_upper *upper, u64 reserve, struct netlink_ext_ack *extack)
+/* Up to @want segments; not all that there is, if that is not enough anyway. */
+static int take_segments(struct ybd_upper *upper, u64 want, struct netlink_ext_ack *extack)
 {
-	u64 want = DIV_ROUND_UP_ULL(reserve >> YBD_BLOCK_SHIFT,
-				    pool_segment_blocks(upper->pool));
 	struct upper_segment *segment;
 	u32 nr;
 	int ret;
 
-	/* Not all that there is, if that is not enough anyway. */
-	upper->keep_segments = min_t(u64, want, upper->pool->nr_segments);
-	if (want > upper->nr_segments &&
-	    want - upper->nr_segments > READ_ONCE(upper->pool->free_segments)) {
+	if (want - upper->nr_segments > READ_ONCE(upper->pool->free_segments)) {
 		NL_SET_ERR_MSG(extack, "reserve: the pool has not so much left");
 		return -ENOSPC;
 	}
@@ -135,6 +130,22 @@ static int take_reserve(struct ybd_upper *upper, u64 reserve, struct netlink_ext
 		ybd_upper_segment_add(upper, segment, nr);
 	}
 	return 0;
+}
+
+/* Segments that are the upper's however much it has written. */
+static int take_reserve(struct ybd_upper *upper, u64 reserve, struct netlink_ext_ack *extack)
+{
+	u64 want = DIV_ROUND_UP_ULL(reserve >> YBD_BLOCK_SHIFT,
+				    pool_segment_blocks(upper->pool));
+	int ret;
+
+	upper->keep_segments = min_t(u64, want, upper->pool->nr_segments);
+	if (want <= upper->nr_segments)
+		return 0;
+	ybd_pool_discard_pause(upper->pool);
+	ret = take_segments(upper, want, extack);
+	ybd_pool_discard_soon(upper->pool);
+	return ret;
 }
 
 /* What the next checkpoint may need is promised from the beginning. */

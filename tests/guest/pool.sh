@@ -552,6 +552,47 @@ given_back()
 }
 in_pools "what is discarded can be used by others, without a flush" given_back
 
+# discarded DEVICE: sectors that it was told are free
+discarded() { awk '{ print $14 }' "/sys/block/${1##*/}/stat"; }
+is_told() # DEVICE BYTES SINCE
+{
+	[ $((($(discarded "$1") - $3) * 512)) -ge "$2" ]
+}
+told()
+{
+	local keep dev before sum par=/sys/module/ybd/parameters/pool_discard
+
+	keep=$(make t1)
+	fill "$keep" 20
+	sum=$(digest "$keep")
+	dev=$(make t2 --size 100M)
+	fill "$dev" 80
+	before=$(discarded "$BIG")
+	blkdiscard -l 40M "$dev"
+	sync "$dev"
+	soon is_told "$BIG" $((38 << 20)) "$before"
+	[ "$(digest "$keep")" = "$sum" ]
+	# what nobody could tell later is told when the pool is closed
+	udevadm settle
+	ybdctl destroy t2
+	ybdctl detach t1
+	is_told "$BIG" $((78 << 20)) "$before"
+	keep=$(ybdctl attach t1)
+	[ "$(digest "$keep")" = "$sum" ]
+	# and nothing else is
+	! is_told "$BIG" $((90 << 20)) "$before"
+	echo N >$par
+	dev=$(make t3)
+	fill "$dev" 20
+	before=$(discarded "$BIG")
+	udevadm settle
+	ybdctl destroy t3
+	ybdctl detach t1
+	echo Y >$par
+	! is_told "$BIG" 1 "$before"
+}
+in_pools "its device is told what is free" told
+
 # await TEXT: until the monitor has said so
 await()
 {
