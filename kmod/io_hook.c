@@ -30,8 +30,22 @@ struct hook_stash {
 static DEFINE_PER_CPU(struct hook_stash, hook_stash);
 static struct kmem_cache *hook_cache;
 static mempool_t hook_pool[YBD_NR_HOOK_KINDS];
+/* A reserve is not full. Set by who took from one, and as long as it is true. */
+static bool hook_is_short;
 
-static struct io_hook *hook_alloc(enum ybd_hook_kind kind, gfp_t gfp)
+static noinline struct io_hook *hook_alloc_slow(enum ybd_hook_kind kind, gfp_t gfp)
+{
+	struct io_hook *hook = mempool_alloc(&hook_pool[kind], gfp);
+
+	if (unlikely(READ_ONCE(hook_pool[kind].curr_nr) < HOOK_RESERVE)) {
+		/* Taken first, then said so: pairs with hook_free_slow(). */
+		smp_wmb();
+		WRITE_ONCE(hook_is_short, true);
+	}
+	return hook;
+}
+
+static __always_inline struct io_hook *hook_alloc(enum ybd_hook_kind kind, gfp_t gfp)
 {
 	struct hook_stash *stash;
 	struct io_hook *hook = NULL;
@@ -42,18 +56,43 @@ static struct io_hook *hook_alloc(enum ybd_hook_kind kind, gfp_t gfp)
 	if (likely(stash->nr))
 		hook = stash->hook[--stash->nr];
 	local_irq_restore(flags);
-	return hook ?: mempool_alloc(&hook_pool[kind], gfp);
+	return likely(hook) ? hook : hook_alloc_slow(kind, gfp);
 }
 
-/* A reserve that somebody may be waiting for, the last kind first, or NULL. */
-static __always_inline mempool_t *hook_short_pool(void)
+/* To a reserve that somebody may be waiting for, the last kind first. */
+static noinline void hook_free_slow(struct io_hook *hook)
 {
 	int kind;
 
-	for (kind = YBD_NR_HOOK_KINDS - 1; kind >= 0; kind--)
-		if (unlikely(READ_ONCE(hook_pool[kind].curr_nr) < HOOK_RESERVE))
-			return &hook_pool[kind];
-	return NULL;
+	/* Before looking: who takes one that is not seen here sets it after this. */
+	WRITE_ONCE(hook_is_short, false);
+	smp_mb();
+	for (kind = YBD_NR_HOOK_KINDS - 1; kind >= 0; kind--) {
+		if (READ_ONCE(hook_pool[kind].curr_nr) < HOOK_RESERVE) {
+			WRITE_ONCE(hook_is_short, true);
+			break;
+		}
+	}
+	mempool_free(hook, &hook_pool[max(kind, (int)YBD_HOOK_BIO)]);
+}
+
+static __always_inline void hook_free(struct io_hook *hook)
+{
+	struct hook_stash *stash;
+	unsigned long flags;
+
+	/* With KASAN every hook goes back, so that a use after the end is seen. */
+	if (!IS_ENABLED(CONFIG_KASAN) && likely(!READ_ONCE(hook_is_short))) {
+		local_irq_save(flags);
+		stash = this_cpu_ptr(&hook_stash);
+		if (likely(stash->nr < ARRAY_SIZE(stash->hook))) {
+			stash->hook[stash->nr++] = hook;
+			hook = NULL;
+		}
+		local_irq_restore(flags);
+	}
+	if (unlikely(hook))
+		hook_free_slow(hook);
 }
 
 /**
@@ -64,22 +103,7 @@ static __always_inline mempool_t *hook_short_pool(void)
  */
 void ybd_hook_free(struct io_hook *hook)
 {
-	mempool_t *pool = hook_short_pool();
-	struct hook_stash *stash;
-	unsigned long flags;
-
-	/* With KASAN every hook goes back, so that a use after the end is seen. */
-	if (!IS_ENABLED(CONFIG_KASAN) && likely(!pool)) {
-		local_irq_save(flags);
-		stash = this_cpu_ptr(&hook_stash);
-		if (likely(stash->nr < ARRAY_SIZE(stash->hook))) {
-			stash->hook[stash->nr++] = hook;
-			hook = NULL;
-		}
-		local_irq_restore(flags);
-	}
-	if (unlikely(hook))
-		mempool_free(hook, pool ?: &hook_pool[YBD_HOOK_BIO]);
+	hook_free(hook);
 }
 
 /* The part of a bio that an upper in a pool is concerned with. */
@@ -137,7 +161,7 @@ void ybd_hook_end(struct bio *bio)
 	if (hook->acct)
 		ybd_acct_end(dev->fast.part0, hook->op, hook->sectors, hook->start);
 	if (likely(!hook->embedded))
-		ybd_hook_free(hook);
+		hook_free(hook);
 	ybd_device_io_end(dev);
 	/* Not ->bi_end_io(): that of a chained bio must not be called. */
 	bio_endio(bio);

@@ -465,12 +465,22 @@ static void take_initial(struct cutter *c)
 			take_device(&c->h->dev[dev], v, dev);
 }
 
+static u32 count_trims(const struct trace *t)
+{
+	u32 nr = 0;
+
+	for (u32 i = 0; i < t->nr_req; i++)
+		nr += t->req[i].type == TRACE_TRIM;
+	return nr;
+}
+
 static int report(const struct cutter *c)
 {
 	const struct sums *s = &c->sum;
 
-	printf("# %s: %u events, %u requests, %" PRIu64 " MiB written, %u operations\n",
-	       opt.trace, c->t->nr_event, c->t->nr_req, c->t->bytes >> 20, c->h->nr_op);
+	printf("# %s: %u events, %u requests, %u of them discards, %" PRIu64
+	       " MiB written, %u operations\n", opt.trace, c->t->nr_event, c->t->nr_req,
+	       count_trims(c->t), c->t->bytes >> 20, c->h->nr_op);
 	printf("# %u cut points, %" PRIu64 " images, %" PRIu64 " violations in %" PRIu64 "\n",
 	       s->cuts, s->images, s->violations, s->bad);
 	if (s->cuts)
