@@ -23,6 +23,8 @@
 /* Of all devices: a ybd device is no source, so one reserve of a kind will do. */
 static struct bio_set io_sets[YBD_NR_IO_SETS];
 
+#define PARK_RESERVE	64
+
 static gfp_t io_gfp(const struct bio *bio)
 {
 	return bio->bi_opf & REQ_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO;
@@ -320,7 +322,7 @@ static noinline void io_read_parkable(struct ybd_device *dev, struct bio *bio,
 	if (single)
 		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_PARK);
 	else if (!rest)
-		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO);
+		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_SPLIT);
 	if (!rest && !hook)
 		goto would_block;
 	if (!rest && !acct)
@@ -554,7 +556,9 @@ int ybd_io_init(void)
 	if (ret)
 		return ret;
 	for (i = 0; i < YBD_NR_IO_SETS; i++) {
-		ret = bioset_init(&io_sets[i], BIO_POOL_SIZE, 0, 0);
+		/* What is parked is missing for long. */
+		ret = bioset_init(&io_sets[i], i == YBD_IO_PARK ? PARK_RESERVE :
+				  BIO_POOL_SIZE, 0, 0);
 		if (ret)
 			goto err_sets;
 	}

@@ -56,24 +56,31 @@ static __always_inline struct io_hook *hook_alloc(enum ybd_hook_kind kind, gfp_t
 	if (likely(stash->nr))
 		hook = stash->hook[--stash->nr];
 	local_irq_restore(flags);
-	return likely(hook) ? hook : hook_alloc_slow(kind, gfp);
+	if (unlikely(!hook))
+		hook = hook_alloc_slow(kind, gfp);
+	if (likely(hook))
+		hook->kind = kind;
+	return hook;
 }
 
-/* To a reserve that somebody may be waiting for, the last kind first. */
+/*
+ * To its own reserve, and if that is full, to the slab. Not to another one: those
+ * that wait for sources would end up with all of them.
+ */
 static noinline void hook_free_slow(struct io_hook *hook)
 {
 	int kind;
 
 	/* Before looking: who takes one that is not seen here sets it after this. */
 	WRITE_ONCE(hook_is_short, false);
-	smp_mb();
-	for (kind = YBD_NR_HOOK_KINDS - 1; kind >= 0; kind--) {
+	smp_mb(); /* pairs with hook_alloc_slow() */
+	for (kind = 0; kind < YBD_NR_HOOK_KINDS; kind++) {
 		if (READ_ONCE(hook_pool[kind].curr_nr) < HOOK_RESERVE) {
 			WRITE_ONCE(hook_is_short, true);
 			break;
 		}
 	}
-	mempool_free(hook, &hook_pool[max(kind, (int)YBD_HOOK_BIO)]);
+	mempool_free(hook, &hook_pool[hook->kind]);
 }
 
 static __always_inline void hook_free(struct io_hook *hook)
@@ -81,8 +88,12 @@ static __always_inline void hook_free(struct io_hook *hook)
 	struct hook_stash *stash;
 	unsigned long flags;
 
+	if (unlikely(READ_ONCE(hook_is_short))) {
+		hook_free_slow(hook);
+		return;
+	}
 	/* With KASAN every hook goes back, so that a use after the end is seen. */
-	if (!IS_ENABLED(CONFIG_KASAN) && likely(!READ_ONCE(hook_is_short))) {
+	if (!IS_ENABLED(CONFIG_KASAN)) {
 		local_irq_save(flags);
 		stash = this_cpu_ptr(&hook_stash);
 		if (likely(stash->nr < ARRAY_SIZE(stash->hook))) {
@@ -92,7 +103,7 @@ static __always_inline void hook_free(struct io_hook *hook)
 		local_irq_restore(flags);
 	}
 	if (unlikely(hook))
-		hook_free_slow(hook);
+		mempool_free(hook, &hook_pool[hook->kind]);
 }
 
 /**
@@ -160,9 +171,10 @@ void ybd_hook_end(struct bio *bio)
 	bio->bi_private = hook->private;
 	if (hook->acct)
 		ybd_acct_end(dev->fast.part0, hook->op, hook->sectors, hook->start);
-	if (likely(!hook->embedded))
+	if (likely(!hook->embedded)) {
 		hook_free(hook);
-	ybd_device_io_end(dev);
+		ybd_device_io_end(dev);
+	}
 	/* Not ->bi_end_io(): that of a chained bio must not be called. */
 	bio_endio(bio);
 }
@@ -190,7 +202,9 @@ static __always_inline void hook_on(struct io_hook *hook, struct ybd_device *dev
 	hook->embedded = embedded;
 	if (acct)
 		hook->start = ybd_acct_start(dev->fast.part0, hook->op, sectors, jiffies);
-	ybd_device_io_begin(dev);
+	/* What it is done for counts already, and this may begin when all are counted. */
+	if (!embedded)
+		ybd_device_io_begin(dev);
 	bio->bi_end_io = ybd_hook_end;
 	bio->bi_private = hook;
 }
@@ -265,7 +279,7 @@ bool ybd_hook_try(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
  * ybd_hook_embedded - hook a bio, not accounted for, with a hook of the caller's
  * @dev: the device
  * @bio: the bio
- * @hook: stays until the bio has ended
+ * @hook: stays until the bio has ended; so does a hooked bio that this is done for
  */
 void ybd_hook_embedded(struct ybd_device *dev, struct bio *bio, struct io_hook *hook)
 {

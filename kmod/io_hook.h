@@ -14,7 +14,8 @@ struct ybd_source;
 
 /**
  * enum ybd_hook_kind - whose reserve a hook is taken from
- * @YBD_HOOK_BIO: of bios as they come in: may wait for space, a commit, a source
+ * @YBD_HOOK_BIO: of bios as they come in: may wait for space or a commit
+ * @YBD_HOOK_SPLIT: the same, of reads whose parts may wait for a source
  * @YBD_HOOK_REST: of what is left behind a merge: may wait for space
  * @YBD_HOOK_PARK: of reads of sources, which may be gone for long
  * @YBD_HOOK_PIECE: of what is on its way to the pool and waits for nothing else
@@ -26,6 +27,7 @@ struct ybd_source;
  */
 enum ybd_hook_kind {
 	YBD_HOOK_BIO,
+	YBD_HOOK_SPLIT,
 	YBD_HOOK_REST,
 	YBD_HOOK_PARK,
 	YBD_HOOK_PIECE,
@@ -40,6 +42,7 @@ enum ybd_hook_kind {
  * @start: for accounting
  * @sectors: length of the whole bio
  * @op: its operation
+ * @kind: reserve that it goes back to
  * @acct: account for it
  * @first: it is a first write, of @piece
  * @entered: it has entered the upper, with @srcu
@@ -58,6 +61,7 @@ struct io_hook {
 	unsigned long		start;
 	unsigned int		sectors;
 	enum req_op		op;
+	u8			kind;
 	bool			acct;
 	bool			first;
 	bool			entered;

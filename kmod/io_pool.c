@@ -210,13 +210,15 @@ static void write_data(struct pool_write *w)
 		end_write(w, BLK_STS_AGAIN);
 		return;
 	}
-	srcu = ybd_upper_enter(upper);
-	status = ybd_upper_write_piece(upper, w->bio, &piece);
-	if (likely(!status) && piece.kind != YBD_PIECE_SLOW) {
-		send_piece(w, &piece, srcu);
-		return;
-	}
-	ybd_upper_leave(upper, srcu);
+	do {
+		srcu = ybd_upper_enter(upper);
+		status = ybd_upper_write_piece(upper, w->bio, &piece);
+		if (likely(!status) && piece.kind != YBD_PIECE_SLOW) {
+			send_piece(w, &piece, srcu);
+			return;
+		}
+		ybd_upper_leave(upper, srcu);
+	} while (status == BLK_STS_RESOURCE && !ybd_upper_refill(upper, w->bio));
 	if (!status) {
 		merge_piece(w, &piece);
 	} else if (status == BLK_STS_DEV_RESOURCE) {

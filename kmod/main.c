@@ -16,6 +16,7 @@
 
 struct workqueue_struct *ybd_wq;
 struct workqueue_struct *ybd_log_wq;
+struct workqueue_struct *ybd_resend_wq;
 struct workqueue_struct *ybd_wait_wq;
 
 static int __init ybd_init(void)
@@ -29,9 +30,12 @@ static int __init ybd_init(void)
 	ybd_log_wq = alloc_workqueue("ybd_log", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!ybd_log_wq)
 		goto err_wq;
+	ybd_resend_wq = alloc_workqueue("ybd_resend", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!ybd_resend_wq)
+		goto err_log_wq;
 	ybd_wait_wq = alloc_workqueue("ybd_wait", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (!ybd_wait_wq)
-		goto err_log_wq;
+		goto err_resend_wq;
 	ret = ybd_ram_init();
 	if (ret)
 		goto err_wait_wq;
@@ -60,6 +64,8 @@ err_ram:
 	ybd_ram_exit();
 err_wait_wq:
 	destroy_workqueue(ybd_wait_wq);
+err_resend_wq:
+	destroy_workqueue(ybd_resend_wq);
 err_log_wq:
 	destroy_workqueue(ybd_log_wq);
 err_wq:
@@ -75,6 +81,7 @@ static void __exit ybd_exit(void)
 	ybd_slow_exit();
 	ybd_ram_exit();
 	destroy_workqueue(ybd_wait_wq);
+	destroy_workqueue(ybd_resend_wq);
 	destroy_workqueue(ybd_log_wq);
 	destroy_workqueue(ybd_wq);
 }

@@ -114,7 +114,7 @@ static bool park_add(struct io_hook *hook, struct bio *bio, u32 nr)
 	queue_delayed_work(ybd_wq, &source->tick, PARK_TICK);
 	/* It was below when another block device came. */
 	if (nr != source->swaps)
-		queue_work(ybd_wq, &source->resend);
+		queue_work(ybd_resend_wq, &source->resend);
 	spin_unlock_irqrestore(&source->lock, flags);
 	return true;
 }
@@ -165,11 +165,16 @@ static void park_send(struct bio *bio)
 	bio_clear_flag(bio, BIO_QOS_MERGED);
 	bio->bi_status = BLK_STS_OK;
 	bio->bi_iter = park->iter;
-	/* Whoever could not wait has long gone away. */
-	bio->bi_opf = park->opf & ~REQ_NOWAIT;
+	/*
+	 * Whoever could not wait has long gone away. And its cgroup is charged, but
+	 * must not hold it back: others' reads wait behind it. Metadata is what
+	 * cgroups' controllers let through on credit.
+	 */
+	bio->bi_opf = (park->opf & ~REQ_NOWAIT) | REQ_META;
 	park->backing = ybd_backing_enter(hook->source);
 	bio_set_dev(bio, park->backing->b.bdev);
 	bio_associate_blkg_from_css(bio, park->css);
+	bio_set_flag(bio, BIO_BPS_THROTTLED);
 	submit_bio_noacct(bio);
 }
 
@@ -211,7 +216,7 @@ static void park_resend_work(struct work_struct *work)
  */
 void ybd_park_resend(struct ybd_source *source)
 {
-	queue_work(ybd_wq, &source->resend);
+	queue_work(ybd_resend_wq, &source->resend);
 }
 
 typedef bool (*park_pick_fn)(const struct io_hook *hook, const void *arg);
@@ -270,7 +275,7 @@ static void park_tick_work(struct work_struct *work)
 	if (!bio_list_empty(&source->parked)) {
 		queue_delayed_work(ybd_wq, &source->tick, PARK_TICK);
 		if (!(++source->beats % PARK_TRY_TICKS) && park_may_answer(source))
-			queue_work(ybd_wq, &source->resend);
+			queue_work(ybd_resend_wq, &source->resend);
 	}
 	spin_unlock_irq(&source->lock);
 	while ((bio = bio_list_pop(&over)))

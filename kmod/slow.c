@@ -24,9 +24,17 @@
 
 #define SLOW_RESERVE	16
 
+/* Those of devices that wait for sources keep no others waiting. */
+enum slow_kind {
+	SLOW_FAST,
+	SLOW_REPLUG,
+	NR_SLOW_KINDS,
+};
+
 /**
  * struct slow_io - one such I/O
  * @work: in ybd_wq; queued at first, and when @read is done
+ * @kind: whose reserves it and @page are from
  * @dev: the device
  * @bio: held by one count of its remaining
  * @source: of a bounce
@@ -45,6 +53,7 @@
  */
 struct slow_io {
 	struct work_struct	work;
+	enum slow_kind		kind;
 	struct ybd_device	*dev;
 	struct bio		*bio;
 	struct ybd_source	*source;
@@ -63,8 +72,8 @@ struct slow_io {
 };
 
 static struct kmem_cache *slow_cache;
-static mempool_t slow_pool;
-static mempool_t slow_page_pool;
+static mempool_t slow_pool[NR_SLOW_KINDS];
+static mempool_t slow_page_pool[NR_SLOW_KINDS];
 
 /* Any context. */
 static void slow_read_endio(struct bio *bio)
@@ -127,8 +136,8 @@ static void slow_end(struct slow_io *slow, blk_status_t status)
 
 	if (status && !bio->bi_status)
 		bio->bi_status = status;
-	mempool_free(slow->page, &slow_page_pool);
-	mempool_free(slow, &slow_pool);
+	mempool_free(slow->page, &slow_page_pool[slow->kind]);
+	mempool_free(slow, &slow_pool[slow->kind]);
 	bio_endio(bio);
 }
 
@@ -138,9 +147,11 @@ static void slow_end(struct slow_io *slow, blk_status_t status)
  */
 static struct slow_io *slow_alloc(struct ybd_device *dev, struct bio *bio, work_func_t fn)
 {
-	struct slow_io *slow = mempool_alloc(&slow_pool, GFP_NOIO);
+	enum slow_kind kind = READ_ONCE(dev->fast.replug) ? SLOW_REPLUG : SLOW_FAST;
+	struct slow_io *slow = mempool_alloc(&slow_pool[kind], GFP_NOIO);
 
-	slow->page = mempool_alloc(&slow_page_pool, GFP_NOIO);
+	slow->page = mempool_alloc(&slow_page_pool[kind], GFP_NOIO);
+	slow->kind = kind;
 	slow->reading = false;
 	slow->dev = dev;
 	slow->bio = bio;
@@ -335,16 +346,18 @@ static void merge_place(struct slow_io *slow)
 	struct ybd_upper *upper = slow->dev->upper;
 	blk_status_t status;
 
-	slow->srcu = ybd_upper_enter(upper);
-	status = ybd_upper_merge_piece(upper, slow->bio,
-				       slow->iter.bi_sector / YBD_BLOCK_SECTORS, &slow->piece);
-	if (!status && slow->piece.kind == YBD_PIECE_DATA) {
-		INIT_WORK(&slow->work, merge_overwritten_work);
-		merge_write(slow, slow->piece.phys + (offset >> SECTOR_SHIFT), offset,
-			    slow->iter.bi_size);
-		return;
-	}
-	ybd_upper_leave(upper, slow->srcu);
+	do {
+		slow->srcu = ybd_upper_enter(upper);
+		status = ybd_upper_merge_piece(upper, slow->bio, slow->iter.bi_sector /
+					       YBD_BLOCK_SECTORS, &slow->piece);
+		if (!status && slow->piece.kind == YBD_PIECE_DATA) {
+			INIT_WORK(&slow->work, merge_overwritten_work);
+			merge_write(slow, slow->piece.phys + (offset >> SECTOR_SHIFT), offset,
+				    slow->iter.bi_size);
+			return;
+		}
+		ybd_upper_leave(upper, slow->srcu);
+	} while (status == BLK_STS_RESOURCE && !ybd_upper_refill(upper, slow->bio));
 	if (status == BLK_STS_DEV_RESOURCE) {
 		INIT_WORK(&slow->work, merge_place_work);
 		slow->waiter.work = &slow->work;
@@ -408,29 +421,39 @@ void ybd_slow_merge(struct ybd_device *dev, struct bio *bio, bool over_zero)
 /* Caches and reserves. */
 int ybd_slow_init(void)
 {
-	int ret;
+	int kind, ret;
 
 	slow_cache = KMEM_CACHE(slow_io, 0);
 	if (!slow_cache)
 		return -ENOMEM;
-	ret = mempool_init_slab_pool(&slow_pool, SLOW_RESERVE, slow_cache);
-	if (ret)
-		goto err_cache;
-	ret = mempool_init_page_pool(&slow_page_pool, SLOW_RESERVE, 0);
-	if (ret)
-		goto err_pool;
+	for (kind = 0; kind < NR_SLOW_KINDS; kind++) {
+		ret = mempool_init_slab_pool(&slow_pool[kind], SLOW_RESERVE, slow_cache);
+		if (ret)
+			goto err_pools;
+		ret = mempool_init_page_pool(&slow_page_pool[kind], SLOW_RESERVE, 0);
+		if (ret)
+			goto err_page_pool;
+	}
 	return 0;
 
-err_pool:
-	mempool_exit(&slow_pool);
-err_cache:
+err_page_pool:
+	mempool_exit(&slow_pool[kind]);
+err_pools:
+	while (--kind >= 0) {
+		mempool_exit(&slow_page_pool[kind]);
+		mempool_exit(&slow_pool[kind]);
+	}
 	kmem_cache_destroy(slow_cache);
 	return ret;
 }
 
 void ybd_slow_exit(void)
 {
-	mempool_exit(&slow_page_pool);
-	mempool_exit(&slow_pool);
+	int kind;
+
+	for (kind = NR_SLOW_KINDS - 1; kind >= 0; kind--) {
+		mempool_exit(&slow_page_pool[kind]);
+		mempool_exit(&slow_pool[kind]);
+	}
 	kmem_cache_destroy(slow_cache);
 }

@@ -180,8 +180,9 @@ blk_status_t ybd_upper_write_piece(struct ybd_upper *upper, struct bio *bio,
 		spin_unlock_irqrestore(&upper->lock, flags);
 		if (likely(status != BLK_STS_RESOURCE))
 			break;
-		if (!change_refill(upper, change_gfp(bio)))
-			return no_memory(upper, bio);
+		/* The caller may wait, but not here: others wait until it has left. */
+		if (!change_refill(upper, GFP_NOWAIT | __GFP_NOWARN))
+			return bio->bi_opf & REQ_NOWAIT ? BLK_STS_AGAIN : BLK_STS_RESOURCE;
 	}
 	if (status == BLK_STS_DEV_RESOURCE && bio->bi_opf & REQ_NOWAIT)
 		return BLK_STS_AGAIN;
@@ -217,9 +218,23 @@ blk_status_t ybd_upper_merge_piece(struct ybd_upper *upper, struct bio *bio, u64
 		spin_unlock_irqrestore(&upper->lock, flags);
 		if (status != BLK_STS_RESOURCE)
 			return status;
-		if (!change_refill(upper, GFP_NOIO | __GFP_NOWARN))
-			return no_memory(upper, bio);
+		if (!change_refill(upper, GFP_NOWAIT | __GFP_NOWARN))
+			return BLK_STS_RESOURCE;
 	}
+}
+
+/**
+ * ybd_upper_refill - get the memory that a change of the map takes
+ * @upper: the upper; the caller has not entered it
+ * @bio: what the change is for; not REQ_NOWAIT
+ *
+ * For those that got BLK_STS_RESOURCE, before they try again. May sleep. Return:
+ * BLK_STS_OK, or BLK_STS_RESOURCE if there is none.
+ */
+blk_status_t ybd_upper_refill(struct ybd_upper *upper, const struct bio *bio)
+{
+	return change_refill(upper, GFP_NOIO | __GFP_NOWARN) ? BLK_STS_OK :
+							       no_memory(upper, bio);
 }
 
 /**

@@ -127,6 +127,7 @@ blk_status_t ybd_upper_write_piece(struct ybd_upper *upper, struct bio *bio,
 				   struct ybd_piece *piece);
 blk_status_t ybd_upper_merge_piece(struct ybd_upper *upper, struct bio *bio, u64 block,
 				   struct ybd_piece *piece);
+blk_status_t ybd_upper_refill(struct ybd_upper *upper, const struct bio *bio);
 blk_status_t ybd_upper_written(struct ybd_upper *upper, const struct ybd_piece *piece,
 			       blk_status_t status);
 blk_status_t ybd_upper_zero_blocks(struct ybd_upper *upper, struct bio *bio, u64 block,

@@ -467,7 +467,7 @@ void ybd_upper_resend(struct ybd_upper *upper, struct bio *bio)
 
 	spin_lock_irqsave(&upper->lock, flags);
 	bio_list_add(&upper->resend, bio);
-	queue_work(ybd_wq, &upper->resend_work);
+	queue_work(ybd_resend_wq, &upper->resend_work);
 	spin_unlock_irqrestore(&upper->lock, flags);
 }
 
@@ -571,7 +571,7 @@ static void space_work(struct work_struct *work)
 	if (status)
 		fail_bios(&bios, status);
 	else
-		queue_work(ybd_wq, &upper->resend_work);
+		queue_work(ybd_resend_wq, &upper->resend_work);
 	wake_works(&works, status);
 	if (!later && !much)
 		return;

@@ -66,6 +66,12 @@ extern struct workqueue_struct *ybd_wq;
 /* For what waits for I/O to a pool, which can need ybd_wq; WQ_MEM_RECLAIM. */
 extern struct workqueue_struct *ybd_log_wq;
 
+/*
+ * For bios that are sent again, which can wait for what the other two have to give
+ * back; WQ_MEM_RECLAIM.
+ */
+extern struct workqueue_struct *ybd_resend_wq;
+
 /* For what waits for I/O to end, which can need ybd_wq. */
 extern struct workqueue_struct *ybd_wait_wq;
 
