@@ -299,10 +299,11 @@ err_module:
 /* The opposite of pool_open(). Work that is queued looks at the device. */
 static void pool_close(struct ybd_pool *pool)
 {
+	/* First: it may find that the pool has failed. */
+	ybd_pool_discard_exit(pool);
 	ybd_fill_exit(&pool->fill);
 	cancel_work_sync(&pool->fail_work);
 	srcu_barrier(&pool->srcu);
-	ybd_pool_discard_exit(pool);
 	ybd_bdev_close(&pool->b);
 	pool_free(pool);
 }
@@ -433,6 +434,12 @@ void ybd_pool_hold(struct ybd_pool *pool)
 void ybd_pool_put(struct ybd_pool *pool)
 {
 	mutex_lock(&pool_list_lock);
+	/* Who comes meanwhile finds it open; so does nobody another one in its place. */
+	if (pool->users == 1 && ybd_pool_discard_pending(pool)) {
+		mutex_unlock(&pool_list_lock);
+		ybd_pool_discard_rest(pool);
+		mutex_lock(&pool_list_lock);
+	}
 	if (!--pool->users) {
 		list_del(&pool->node);
 		pool_close(pool);

@@ -196,9 +196,6 @@ static void find_free(struct ybd_pool *pool)
 	for (i = 0; i < pool->nr_segments; i++) {
 		if (entry_counts(pool, pool->segments.entry[i]))
 			continue;
-		/* A power cut came before it was told that this is free. */
-		if (pool->stale && pool->segments.entry[i].owner != YBD_FMT_OWNER_NONE)
-			__set_bit(i, pool->stale);
 		pool->segments.entry[i] = (struct pool_owner){};
 		__set_bit(i, pool->free);
 		pool->free_segments++;

@@ -96,6 +96,7 @@ struct pool_place {
  * @failure: why nothing is written any more, a literal, or NULL; never unset
  * @fail_work: tells of it
  * @discard: tells the device what is free, see pool_discard.c
+ * @shown: woken when segments are free that were hidden
  * @block_mask: logical block size of @b in sectors, minus 1
  * @nr_blocks: size
  * @segment_shift: log2 of the blocks of a segment
@@ -140,6 +141,7 @@ struct ybd_pool {
 	const char		*failure;
 	struct work_struct	fail_work;
 	struct delayed_work	discard;
+	wait_queue_head_t	shown;
 	unsigned int		block_mask;
 	u64			nr_blocks;
 	unsigned int		segment_shift;
@@ -268,12 +270,12 @@ enum pool_need {
 
 bool ybd_pool_promise(struct ybd_pool *pool, u32 chunks, enum pool_need need);
 void ybd_pool_unpromise(struct ybd_pool *pool, u32 chunks);
+u32 ybd_pool_free_segments(struct ybd_pool *pool);
 int ybd_pool_take_volatile(struct ybd_pool *pool, u32 *segment);
 int ybd_pool_take_segments(struct ybd_pool *pool, u32 place, u32 generation, u32 nr,
 			   u32 *segment);
 void ybd_pool_space_opened(struct ybd_pool *pool);
 void ybd_pool_give_segment(struct ybd_pool *pool, u32 segment);
-bool ybd_pool_allows_data(const struct ybd_pool *pool);
 void ybd_pool_hide_segment(struct ybd_pool *pool, u32 segment);
 void ybd_pool_show_segment(struct ybd_pool *pool, u32 segment);
 int ybd_pool_take_chunks(struct ybd_pool *pool, u32 place, u32 generation,
@@ -284,8 +286,10 @@ void ybd_pool_give_all(struct ybd_pool *pool, u32 place, u32 generation);
 /* ---- pool_discard.c ---- */
 
 void ybd_pool_discard_init(struct ybd_pool *pool);
-void ybd_pool_discard_pause(struct ybd_pool *pool);
+void ybd_pool_discard_wait(struct ybd_pool *pool);
 void ybd_pool_discard_soon(struct ybd_pool *pool);
+bool ybd_pool_discard_pending(struct ybd_pool *pool);
+void ybd_pool_discard_rest(struct ybd_pool *pool);
 void ybd_pool_discard_exit(struct ybd_pool *pool);
 
 /* ---- pool.c ---- */

@@ -39,19 +39,25 @@ static u64 space_kept(const struct ybd_pool *pool, enum pool_need need)
 	}
 }
 
+/* Segments that are free, or will be as soon as they are discarded. */
+static u32 segments_left(const struct ybd_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+	return pool->free_segments + pool->hidden_segments;
+}
+
 /* May so many chunks be taken, or promised? */
 static bool space_allows(const struct ybd_pool *pool, u64 chunks, enum pool_need need)
 {
-	lockdep_assert_held(&pool->lock);
-	return chunks_left(pool, pool->free_segments) >= space_kept(pool, need) + chunks;
+	return chunks_left(pool, segments_left(pool)) >= space_kept(pool, need) + chunks;
 }
 
-/* May a segment be taken for data? The caller holds the lock. */
-bool ybd_pool_allows_data(const struct ybd_pool *pool)
+/* May a segment be taken for data? */
+static bool space_allows_data(const struct ybd_pool *pool)
 {
-	lockdep_assert_held(&pool->lock);
-	return pool->free_segments && chunks_left(pool, pool->free_segments - 1) >=
-				      space_kept(pool, POOL_NEED_DATA);
+	u32 left = segments_left(pool);
+
+	return left && chunks_left(pool, left - 1) >= space_kept(pool, POOL_NEED_DATA);
 }
 
 /**
@@ -90,11 +96,14 @@ void ybd_pool_unpromise(struct ybd_pool *pool, u32 chunks)
 /* How full the pool is has changed. The caller holds the lock. */
 static void update_fill(struct ybd_pool *pool)
 {
-	ybd_fill_update(&pool->fill, pool->nr_segments - pool->free_segments -
-			pool->hidden_segments, pool->nr_segments);
+	ybd_fill_update(&pool->fill, pool->nr_segments - segments_left(pool),
+			pool->nr_segments);
 }
 
-/* Take a free segment away from others. */
+/*
+ * Take a free segment away from others. Returns -EAGAIN if one will be there as
+ * soon as it is discarded: ybd_pool_discard_wait().
+ */
 static int segment_pick(struct ybd_pool *pool, enum pool_need need, u32 *segment)
 {
 	unsigned long flags, bit;
@@ -102,7 +111,10 @@ static int segment_pick(struct ybd_pool *pool, enum pool_need need, u32 *segment
 
 	spin_lock_irqsave(&pool->lock, flags);
 	/* For metadata it stays what it is worth. */
-	if (!pool->free_segments || (need == POOL_NEED_DATA && !ybd_pool_allows_data(pool)))
+	if (!segments_left(pool) || (need == POOL_NEED_DATA && !space_allows_data(pool)))
+		goto out;
+	ret = -EAGAIN;
+	if (!pool->free_segments)
 		goto out;
 	bit = find_next_bit(pool->free, pool->nr_segments, pool->cursor);
 	if (bit >= pool->nr_segments)
@@ -160,12 +172,25 @@ void ybd_pool_show_segment(struct ybd_pool *pool, u32 segment)
 	pool->hidden_segments--;
 }
 
+/* Any context. */
+u32 ybd_pool_free_segments(struct ybd_pool *pool)
+{
+	unsigned long flags;
+	u32 nr;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	nr = segments_left(pool);
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return nr;
+}
+
 /**
  * ybd_pool_take_volatile - a segment for a volatile upper
  * @pool: the pool
  * @segment: which one
  *
- * Nothing on disk says so. Any context. Return: 0 or -ENOSPC.
+ * Nothing on disk says so. Any context. Return: 0, -ENOSPC, or -EAGAIN: try again
+ * after ybd_pool_discard_wait().
  */
 int ybd_pool_take_volatile(struct ybd_pool *pool, u32 *segment)
 {
@@ -195,11 +220,18 @@ int ybd_pool_take_segments(struct ybd_pool *pool, u32 place, u32 generation, u32
 	u32 i, got = 0, last = 0;
 	int ret = 0;
 
+again:
 	pool_lock_meta(pool);
 	while (got < nr && !ret) {
 		ret = segment_pick(pool, POOL_NEED_DATA, &segment[got]);
 		if (!ret)
 			got++;
+	}
+	if (!got && ret == -EAGAIN) {
+		pool_unlock_meta(pool);
+		ybd_pool_discard_wait(pool);
+		ret = 0;
+		goto again;
 	}
 	if (!got)
 		goto out;
@@ -233,7 +265,6 @@ void ybd_pool_space_opened(struct ybd_pool *pool)
 	spin_lock_irq(&pool->lock);
 	update_fill(pool);
 	spin_unlock_irq(&pool->lock);
-	ybd_pool_discard_soon(pool);
 }
 
 /**
@@ -295,7 +326,12 @@ static int metadata_grow(struct ybd_pool *pool)
 	int ret;
 
 	if (pool->next_metadata == NO_SEGMENT) {
-		ret = segment_pick(pool, POOL_NEED_PROMISED, &pool->next_metadata);
+		do {
+			ret = segment_pick(pool, POOL_NEED_PROMISED, &pool->next_metadata);
+			/* With the lock: who discards does not take it. */
+			if (ret == -EAGAIN)
+				ybd_pool_discard_wait(pool);
+		} while (ret == -EAGAIN);
 		if (ret)
 			return ret;
 	}

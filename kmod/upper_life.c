@@ -108,7 +108,7 @@ static int take_segments(struct ybd_upper *upper, u64 want, struct netlink_ext_a
 	u32 nr;
 	int ret;
 
-	if (want - upper->nr_segments > READ_ONCE(upper->pool->free_segments)) {
+	if (want - upper->nr_segments > ybd_pool_free_segments(upper->pool)) {
 		NL_SET_ERR_MSG(extack, "reserve: the pool has not so much left");
 		return -ENOSPC;
 	}
@@ -117,7 +117,8 @@ static int take_segments(struct ybd_upper *upper, u64 want, struct netlink_ext_a
 		if (!segment)
 			return -ENOMEM;
 		if (upper->is_volatile)
-			ret = ybd_pool_take_volatile(upper->pool, &nr);
+			while ((ret = ybd_pool_take_volatile(upper->pool, &nr)) == -EAGAIN)
+				ybd_pool_discard_wait(upper->pool);
 		else
 			ret = ybd_pool_take_segments(upper->pool, upper->place,
 						     upper->generation, 1, &nr);
@@ -137,15 +138,9 @@ static int take_reserve(struct ybd_upper *upper, u64 reserve, struct netlink_ext
 {
 	u64 want = DIV_ROUND_UP_ULL(reserve >> YBD_BLOCK_SHIFT,
 				    pool_segment_blocks(upper->pool));
-	int ret;
 
 	upper->keep_segments = min_t(u64, want, upper->pool->nr_segments);
-	if (want <= upper->nr_segments)
-		return 0;
-	ybd_pool_discard_pause(upper->pool);
-	ret = take_segments(upper, want, extack);
-	ybd_pool_discard_soon(upper->pool);
-	return ret;
+	return want <= upper->nr_segments ? 0 : take_segments(upper, want, extack);
 }
 
 /* What the next checkpoint may need is promised from the beginning. */

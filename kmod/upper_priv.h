@@ -106,6 +106,7 @@ struct upper_gone {
  * @space_work: sees to the former
  * @resend_work: sends the latter
  * @space_wanted: segments were asked for
+ * @space_hidden: the pool has a segment as soon as that is discarded
  * @full_at: pool->given when the pool had none left
  */
 struct ybd_upper {
@@ -149,6 +150,7 @@ struct ybd_upper {
 	struct work_struct	space_work;
 	struct work_struct	resend_work;
 	bool			space_wanted;
+	bool			space_hidden;
 	s64			full_at;
 };
 

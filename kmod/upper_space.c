@@ -96,8 +96,13 @@ static void segment_give(struct ybd_upper *upper, struct upper_segment *segment)
 static bool take_now(struct ybd_upper *upper)
 {
 	u32 nr;
+	int ret;
 
-	if (!upper->is_volatile || !upper->spare || ybd_pool_take_volatile(upper->pool, &nr))
+	if (!upper->is_volatile || !upper->spare)
+		return false;
+	ret = ybd_pool_take_volatile(upper->pool, &nr);
+	upper->space_hidden = ret == -EAGAIN;
+	if (ret)
 		return false;
 	ybd_upper_segment_add(upper, upper->spare, nr);
 	upper->spare = NULL;
@@ -285,7 +290,8 @@ bool ybd_upper_use(struct ybd_upper *upper, u64 block, u64 nr)
 bool ybd_upper_space_may_come(const struct ybd_upper *upper)
 {
 	lockdep_assert_held(&upper->lock);
-	return upper->space_wanted || upper->reclaiming || upper->gone[upper->phase].nr;
+	return upper->space_wanted || upper->space_hidden || upper->reclaiming ||
+	       upper->gone[upper->phase].nr;
 }
 
 static bool has_free(const struct ybd_upper *upper)
@@ -537,6 +543,20 @@ static int provide(struct ybd_upper *upper)
 	return ret;
 }
 
+/* A volatile upper has found that all that is free is being discarded. */
+static void wait_for_hidden(struct ybd_upper *upper)
+{
+	unsigned long flags;
+	bool hidden;
+
+	spin_lock_irqsave(&upper->lock, flags);
+	hidden = upper->space_hidden;
+	upper->space_hidden = false;
+	spin_unlock_irqrestore(&upper->lock, flags);
+	if (hidden)
+		ybd_pool_discard_wait(upper->pool);
+}
+
 /*
  * Space is provided here; nobody who waits for that may be waited for. Those that
  * find none when they are sent again see that for themselves.
@@ -545,12 +565,14 @@ static void space_work(struct work_struct *work)
 {
 	struct ybd_upper *upper = container_of(work, struct ybd_upper, space_work);
 	struct bio_list bios = BIO_EMPTY_LIST;
-	int ret = provide(upper);
 	blk_status_t status = BLK_STS_OK;
 	unsigned long flags;
 	LIST_HEAD(works);
 	bool later, much;
+	int ret;
 
+	wait_for_hidden(upper);
+	ret = provide(upper);
 	if (ret && ret != -ENOSPC)
 		status = errno_to_blk_status(ret);
 	if (ybd_upper_has_failed(upper))
