@@ -22,7 +22,8 @@ oci	:= $(addprefix $(LIB)/oci/,json.c digest.c tarindex.c source.c image.c layou
 	   ahead.c layer.c)
 srcs	:= $(oci) $(addprefix $(LIB)/convert/,touched.c hot.c lowers.c path.c remove.c \
 	   whiteout.c apply.c) \
-	   $(addprefix $(LIB)/ext4/,lib.c io.c alloc.c mkfs.c extfs.c inode.c xattr.c file.c dir.c dirblk.c)
+	   $(addprefix $(LIB)/ext4/,lib.c io.c alloc.c mkfs.c extfs.c inode.c xattr.c file.c read.c dir.c \
+	   dirblk.c)
 hdrs	:= $(wildcard $(LIB)/*.h $(LIB)/oci/*.h $(LIB)/convert/*.h $(LIB)/ext4/*.h)
 
 .PHONY: fuzzer corpus

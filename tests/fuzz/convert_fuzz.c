@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "convert/apply.h"
+#include "ext4/extfs.h"
 #include "util.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
@@ -32,27 +33,27 @@ static void broken(const char *what, int line)
 
 /* ---- a store in memory: a filesystem without anything in it, and what was written since ---- */
 
-#define BLOCKS	(EXTFS_SIZE_MIN / EXTFS_BLOCK)
+#define BLOCKS	(IMGFS_SIZE_MIN / IMGFS_BLOCK)
 
 static u8 *blank[BLOCKS], *page[BLOCKS];
 
 static int mem_io(struct bytestore *b, u64 off, void *buf, const void *from, size_t len)
 {
-	static const u8 zero[EXTFS_BLOCK];
+	static const u8 zero[IMGFS_BLOCK];
 
 	must(off <= b->size && len <= b->size - off);
-	must(off % EXTFS_BLOCK == 0 && len % EXTFS_BLOCK == 0);
-	for (size_t at = 0; at < len; at += EXTFS_BLOCK) {
-		u8 **p = &page[(off + at) / EXTFS_BLOCK];
-		const u8 *below = blank[(off + at) / EXTFS_BLOCK];
+	must(off % IMGFS_BLOCK == 0 && len % IMGFS_BLOCK == 0);
+	for (size_t at = 0; at < len; at += IMGFS_BLOCK) {
+		u8 **p = &page[(off + at) / IMGFS_BLOCK];
+		const u8 *below = blank[(off + at) / IMGFS_BLOCK];
 
 		if (buf) {
-			memcpy((u8 *)buf + at, *p ? *p : below ? below : zero, EXTFS_BLOCK);
+			memcpy((u8 *)buf + at, *p ? *p : below ? below : zero, IMGFS_BLOCK);
 			continue;
 		}
 		if (!*p)
-			*p = malloc(EXTFS_BLOCK);
-		memcpy(*p, from ? (const u8 *)from + at : zero, EXTFS_BLOCK);
+			*p = malloc(IMGFS_BLOCK);
+		memcpy(*p, from ? (const u8 *)from + at : zero, IMGFS_BLOCK);
 	}
 	return 0;
 }
@@ -84,16 +85,16 @@ static const struct bytestore_ops mem_ops = {
 	.flush = mem_flush,
 };
 
-static struct bytestore store = { .ops = &mem_ops, .size = EXTFS_SIZE_MIN, .unit = 65536 };
+static struct bytestore store = { .ops = &mem_ops, .size = IMGFS_SIZE_MIN, .unit = 65536 };
 
 static void make_blank(void)
 {
 	const struct extfs_opts o = { .uuid = "fuzz", .hash_seed = "fuzz" };
 	struct ybd_error err = { 0 };
-	struct extfs *e;
+	struct imgfs *e;
 
 	must(!extfs_make(&store, &o, &e, &err));
-	must(!extfs_finish(e, 1, &err));
+	must(!imgfs_finish(e, 1, &err));
 	memcpy(blank, page, sizeof(blank));
 	memset(page, 0, sizeof(page));
 }
@@ -112,24 +113,24 @@ static void reset(void)
 
 static u16 names[INODES];
 
-static void walk(struct extfs *e, u32 dir, u32 parent, int depth)
+static void walk(struct imgfs *e, u32 dir, u32 parent, int depth)
 {
-	char name[EXTFS_NAME_MAX + 1], target[EXTFS_BLOCK];
+	char name[IMGFS_NAME_MAX + 1], target[IMGFS_BLOCK];
 	struct ybd_error err = { 0 };
-	struct extfs_node node;
-	struct extfs_attr a;
+	struct imgfs_node node;
+	struct imgfs_attr a;
 	size_t pos = 0;
 	u32 up;
 
-	must(!extfs_parent(e, dir, &up, &err) && up == parent);
+	must(!imgfs_parent(e, dir, &up, &err) && up == parent);
 	if (depth > 200)
 		return;
-	while (!extfs_next(e, dir, &pos, name, &node, &err)) {
+	while (!imgfs_next(e, dir, &pos, name, &node, &err)) {
 		must(node.ino < INODES && *name && !strchr(name, '/'));
-		must(!extfs_get_attr(e, node.ino, &a, &err));
+		must(!imgfs_get_attr(e, node.ino, &a, &err));
 		must((a.mode & S_IFMT) == node.mode);
 		if (S_ISLNK(node.mode))
-			must(!extfs_readlink(e, node.ino, target, &err) && *target);
+			must(!imgfs_readlink(e, node.ino, target, &err) && *target);
 		must(!names[node.ino]++ || !S_ISDIR(node.mode));
 		if (S_ISDIR(node.mode))
 			walk(e, node.ino, dir, depth + 1);
@@ -139,13 +140,13 @@ static void walk(struct extfs *e, u32 dir, u32 parent, int depth)
 static void check(void)
 {
 	struct ybd_error err = { 0 };
-	struct extfs *e;
+	struct imgfs *e;
 
 	must(!extfs_open(&store, &e, &err));
 	memset(names, 0, sizeof(names));
-	walk(e, EXTFS_ROOT, EXTFS_ROOT, 0);
+	walk(e, IMGFS_ROOT, IMGFS_ROOT, 0);
 	/* it opens again, and takes a further layer */
-	must(!extfs_finish(e, 2, &err));
+	must(!imgfs_finish(e, 2, &err));
 }
 
 /* ---- layers ---- */
@@ -185,7 +186,7 @@ static int apply(const u8 *data, size_t len, size_t nr)
 	struct ybd_error err = { 0 };
 	struct oci_layer_reader *r;
 	struct oci_source *s;
-	struct extfs *e;
+	struct imgfs *e;
 	int rc;
 
 	must(!ftruncate(layer_fd, 0) && pwrite(layer_fd, data, len, 0) == (ssize_t)len);
@@ -199,9 +200,9 @@ static int apply(const u8 *data, size_t len, size_t nr)
 		must(!lowers_begin(&lowers, e, nr, &err));
 	rc = apply_layer(e, nr ? &lowers : NULL, r, NULL, NULL, &err);
 	if (rc)
-		extfs_abort(e);
+		imgfs_abort(e);
 	else
-		must(!extfs_finish(e, 1, &err));
+		must(!imgfs_finish(e, 1, &err));
 	oci_layer_close(r);
 out:
 	must(!rc || (rc < 0 && err.text[0]));

@@ -108,8 +108,8 @@ static void check_how(struct chain_how *how, const char *journal)
 			  how->format);
 	if (strcmp(how->fs, "ext4"))
 		cmd_usage("--fs: \"%s\" is not supported; ext4 is", how->fs);
-	if (how->size < EXTFS_SIZE_MIN || how->size > EXTFS_SIZE_MAX ||
-	    how->size % EXTFS_BLOCK)
+	if (how->size < IMGFS_SIZE_MIN || how->size > IMGFS_SIZE_MAX ||
+	    how->size % IMGFS_BLOCK)
 		cmd_usage("--size: from 16M to 16T, a multiple of 4096");
 }
 

@@ -8,6 +8,7 @@
 
 #include "cmd_lvol.h"
 #include "convert/totar.h"
+#include "ext4/extfs.h"
 #include "util.h"
 
 #define CHUNK	(1u << 20)
@@ -126,14 +127,14 @@ static int write_tar(const struct export *x, int fd, struct ybd_error *err)
 	struct mapbytes m = {
 		.b = { .ops = &ops, .size = x->map.size, .unit = CHUNK }, .x = x,
 	};
-	struct extfs *fs;
+	struct imgfs *fs;
 	u64 sockets;
 	int rc = extfs_look(&m.b, &fs, err);
 
 	if (rc)
 		return rc;
 	rc = totar_write(fs, fd, &sockets, err);
-	extfs_abort(fs);
+	imgfs_abort(fs);
 	if (!rc && sockets)
 		cmd_warn("%llu sockets are left out: a tar cannot hold them",
 			 (unsigned long long)sockets);

@@ -26,7 +26,7 @@
  * @target: of the hard link
  */
 struct apply {
-	struct extfs *e;
+	struct imgfs *e;
 	struct lowers *l;
 	struct oci_layer_reader *r;
 	const struct hot_list *hot;
@@ -36,7 +36,7 @@ struct apply {
 	struct place target;
 };
 
-static int to_attr(const struct oci_entry *t, struct extfs_attr *a, struct ybd_error *err)
+static int to_attr(const struct oci_entry *t, struct imgfs_attr *a, struct ybd_error *err)
 {
 	if (t->uid > UINT32_MAX || t->gid > UINT32_MAX)
 		return ybd_error_set(err, -EOPNOTSUPP, "there is no owner %llu:%llu on Linux",
@@ -44,7 +44,7 @@ static int to_attr(const struct oci_entry *t, struct extfs_attr *a, struct ybd_e
 	if (t->major > UINT32_MAX || t->minor > UINT32_MAX)
 		return ybd_error_set(err, -EOPNOTSUPP, "there is no device %llu:%llu on Linux",
 				     (unsigned long long)t->major, (unsigned long long)t->minor);
-	*a = (struct extfs_attr){
+	*a = (struct imgfs_attr){
 		.mode = (u16)t->mode,
 		.uid = (u32)t->uid,
 		.gid = (u32)t->gid,
@@ -58,36 +58,36 @@ static int to_attr(const struct oci_entry *t, struct extfs_attr *a, struct ybd_e
 
 /* ---- one entry ---- */
 
-static int put_file(struct apply *p, const struct oci_entry *t, const struct extfs_attr *a,
+static int put_file(struct apply *p, const struct oci_entry *t, const struct imgfs_attr *a,
 		    u32 *ino, struct ybd_error *err)
 {
 	const void *buf;
 	size_t len;
 	u64 off;
-	int rc = extfs_file_begin(p->e, a, t->size, err);
+	int rc = imgfs_file_begin(p->e, a, t->size, err);
 
 	if (!rc && p->hot)
-		extfs_file_place(p->e, hot_list_blk(p->hot, p->place.clean));
+		imgfs_file_place(p->e, hot_list_blk(p->hot, p->place.clean));
 	while (!rc) {
 		rc = oci_layer_data(p->r, &buf, &len, &off, err);
 		if (rc)
 			break;
-		rc = extfs_file_write(p->e, off, buf, len, t->sparse ? len : t->size - off, err);
+		rc = imgfs_file_write(p->e, off, buf, len, t->sparse ? len : t->size - off, err);
 	}
 	if (rc != -ENOENT)
 		return rc;
-	return extfs_file_end(p->e, p->place.dir, p->place.name, p->place.len, ino, err);
+	return imgfs_file_end(p->e, p->place.dir, p->place.name, p->place.len, ino, err);
 }
 
 /* What the place is called in the image that the layers come to. */
-static int look(struct apply *p, const struct place *at, struct extfs_node *node,
+static int look(struct apply *p, const struct place *at, struct imgfs_node *node,
 		struct ybd_error *err)
 {
 	struct lowers_dir sub;
 
 	if (p->l)
 		return lowers_look(p->l, &at->in, at->name, at->len, node, &sub, err);
-	return extfs_lookup(p->e, at->dir, at->name, at->len, node, err);
+	return imgfs_lookup(p->e, at->dir, at->name, at->len, node, err);
 }
 
 static bool is_same(const struct place *a, const struct place *b)
@@ -98,7 +98,7 @@ static bool is_same(const struct place *a, const struct place *b)
 static int put_hardlink(struct apply *p, const struct oci_entry *t, u32 *ino,
 			struct ybd_error *err)
 {
-	struct extfs_node node;
+	struct imgfs_node node;
 	int rc = place_clean(t->hardlink, &p->target, err);
 
 	if (!rc)
@@ -118,10 +118,10 @@ static int put_hardlink(struct apply *p, const struct oci_entry *t, u32 *ino,
 		return ybd_error_set(err, -EBADMSG, "a hard link to \"%s\", a directory",
 				     t->hardlink);
 	*ino = node.ino;
-	return extfs_link(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
+	return imgfs_link(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
 }
 
-static int put_own_dir(struct apply *p, const struct extfs_attr *a, u32 *ino,
+static int put_own_dir(struct apply *p, const struct imgfs_attr *a, u32 *ino,
 		       struct ybd_error *err)
 {
 	struct lowers_new new = { .attr = *a, .hiding = p->hiding };
@@ -129,24 +129,24 @@ static int put_own_dir(struct apply *p, const struct extfs_attr *a, u32 *ino,
 	return lowers_mkdir(p->l, &p->place.in, p->place.name, p->place.len, &new, ino, err);
 }
 
-static int put_dir(struct apply *p, const struct extfs_attr *a, u32 *ino, struct ybd_error *err)
+static int put_dir(struct apply *p, const struct imgfs_attr *a, u32 *ino, struct ybd_error *err)
 {
-	struct extfs_node node;
-	int rc = extfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
+	struct imgfs_node node;
+	int rc = imgfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
 
 	if (rc == -ENOENT && p->l)
 		return put_own_dir(p, a, ino, err);
 	if (rc == -ENOENT)
-		return extfs_mkdir(p->e, p->place.dir, p->place.name, p->place.len, a, ino, err);
+		return imgfs_mkdir(p->e, p->place.dir, p->place.name, p->place.len, a, ino, err);
 	*ino = node.ino;
-	return rc ? rc : extfs_set_attr(p->e, node.ino, a, err);
+	return rc ? rc : imgfs_set_attr(p->e, node.ino, a, err);
 }
 
 /* What is there makes room, unless it is a directory and stays one. */
 static int make_room(struct apply *p, const struct oci_entry *t, struct ybd_error *err)
 {
-	struct extfs_node node;
-	int rc = extfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
+	struct imgfs_node node;
+	int rc = imgfs_lookup(p->e, p->place.dir, p->place.name, p->place.len, &node, err);
 
 	p->hiding = false;
 	if (rc)
@@ -157,7 +157,7 @@ static int make_room(struct apply *p, const struct oci_entry *t, struct ybd_erro
 	return remove_tree(p->e, p->place.dir, p->place.name, p->place.len, NULL, err);
 }
 
-static int put_inode(struct apply *p, const struct oci_entry *t, const struct extfs_attr *a,
+static int put_inode(struct apply *p, const struct oci_entry *t, const struct imgfs_attr *a,
 		     u32 *ino, struct ybd_error *err)
 {
 	struct place *at = &p->place;
@@ -166,7 +166,7 @@ static int put_inode(struct apply *p, const struct oci_entry *t, const struct ex
 		int rc = put_hardlink(p, t, ino, err);
 
 		/* owner and time of a hard link are those of what it links to, and applied to it */
-		return rc ? rc : extfs_set_attr(p->e, *ino, a, err);
+		return rc ? rc : imgfs_set_attr(p->e, *ino, a, err);
 	}
 	switch (t->mode & S_IFMT) {
 	case S_IFREG:
@@ -174,12 +174,12 @@ static int put_inode(struct apply *p, const struct oci_entry *t, const struct ex
 	case S_IFDIR:
 		return put_dir(p, a, ino, err);
 	case S_IFLNK:
-		return extfs_symlink(p->e, at->dir, at->name, at->len, a, t->symlink ?: "", ino,
+		return imgfs_symlink(p->e, at->dir, at->name, at->len, a, t->symlink ?: "", ino,
 				     err);
 	case S_IFCHR:
 	case S_IFBLK:
 	case S_IFIFO:
-		return extfs_mknod(p->e, at->dir, at->name, at->len, a, ino, err);
+		return imgfs_mknod(p->e, at->dir, at->name, at->len, a, ino, err);
 	default:
 		return ybd_error_set(err, -EOPNOTSUPP, "entries of type 0%o are not supported",
 				     t->mode & S_IFMT);
@@ -188,16 +188,16 @@ static int put_inode(struct apply *p, const struct oci_entry *t, const struct ex
 
 static int put_xattrs(struct apply *p, const struct oci_entry *t, u32 ino, struct ybd_error *err)
 {
-	struct extfs_xattr x[OCI_XATTRS_MAX];
+	struct imgfs_xattr x[OCI_XATTRS_MAX];
 
 	for (size_t i = 0; i < t->nr_xattrs; i++)
-		x[i] = (struct extfs_xattr){ t->xattr[i].name, t->xattr[i].value,
+		x[i] = (struct imgfs_xattr){ t->xattr[i].name, t->xattr[i].value,
 					     t->xattr[i].len };
-	return extfs_set_xattrs(p->e, ino, x, t->nr_xattrs, err);
+	return imgfs_set_xattrs(p->e, ino, x, t->nr_xattrs, err);
 }
 
 /* What would mean something else to overlayfs than it says. */
-static int refuse_marks(const struct oci_entry *t, const struct extfs_attr *a,
+static int refuse_marks(const struct oci_entry *t, const struct imgfs_attr *a,
 			struct ybd_error *err)
 {
 	if (S_ISCHR(t->mode) && !a->major && !a->minor)
@@ -210,19 +210,19 @@ static int refuse_marks(const struct oci_entry *t, const struct extfs_attr *a,
 	return 0;
 }
 
-static int put_root(struct apply *p, const struct oci_entry *t, const struct extfs_attr *a,
+static int put_root(struct apply *p, const struct oci_entry *t, const struct imgfs_attr *a,
 		    struct ybd_error *err)
 {
-	u32 root = p->l ? p->l->root[p->l->nr - 1] : EXTFS_ROOT;
+	u32 root = p->l ? p->l->root[p->l->nr - 1] : IMGFS_ROOT;
 	int rc;
 
 	if (!S_ISDIR(t->mode) || t->hardlink)
 		return ybd_error_set(err, -EBADMSG, "the root of the image is a directory");
-	rc = extfs_set_attr(p->e, root, a, err);
+	rc = imgfs_set_attr(p->e, root, a, err);
 	return rc ? rc : put_xattrs(p, t, root, err);
 }
 
-static int put_whiteout(struct apply *p, const struct extfs_attr *a, struct ybd_error *err)
+static int put_whiteout(struct apply *p, const struct imgfs_attr *a, struct ybd_error *err)
 {
 	const char *name = p->place.name + strlen(WHITEOUT);
 	const struct lowers_dir *in = &p->place.in;
@@ -248,7 +248,7 @@ static bool is_meta(const struct place *p)
 
 static int put_entry(struct apply *p, const struct oci_entry *t, struct ybd_error *err)
 {
-	struct extfs_attr a, dir;
+	struct imgfs_attr a, dir;
 	u32 ino;
 	int rc = place_clean(t->name, &p->place, err);
 
@@ -262,7 +262,7 @@ static int put_entry(struct apply *p, const struct oci_entry *t, struct ybd_erro
 	if (!p->place.len)
 		return put_root(p, t, &a, err);
 	/* directories that no entry describes */
-	dir = (struct extfs_attr){ .mode = S_IFDIR | 0755, .sec = a.sec, .nsec = a.nsec };
+	dir = (struct imgfs_attr){ .mode = S_IFDIR | 0755, .sec = a.sec, .nsec = a.nsec };
 	rc = place_find(p->e, p->l, &p->place, &dir, &p->touched, err);
 	if (rc)
 		return rc;
@@ -315,7 +315,7 @@ static int put_entries(struct apply *p, const struct apply_progress *progress,
 	return rc || !p->l ? rc : lowers_finish(p->l, err);
 }
 
-int apply_layer(struct extfs *e, struct lowers *l, struct oci_layer_reader *r,
+int apply_layer(struct imgfs *e, struct lowers *l, struct oci_layer_reader *r,
 		const struct hot_list *hot, const struct apply_progress *progress,
 		struct ybd_error *err)
 {

@@ -35,7 +35,7 @@ struct apply_progress {
  * Return: 0; -EBADMSG for what is damaged or leads out of the image; -ENOSPC; -EOPNOTSUPP and
  * others for what ext4 cannot hold.
  */
-int apply_layer(struct extfs *e, struct lowers *l, struct oci_layer_reader *r,
+int apply_layer(struct imgfs *e, struct lowers *l, struct oci_layer_reader *r,
 		const struct hot_list *hot, const struct apply_progress *progress,
 		struct ybd_error *err);
 

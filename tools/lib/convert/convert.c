@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 
+#include "../ext4/extfs.h"
 #include "../util.h"
 #include "convert.h"
 #include "lvolbytes.h"
@@ -97,7 +98,7 @@ static int new_lvol(struct convert *c, size_t i, struct lvw_vol *below, struct l
 	return rc ? store_error(err, rc, &e) : 0;
 }
 
-static int open_fs(struct convert *c, struct lvolbytes *b, bool first, struct extfs **fs,
+static int open_fs(struct convert *c, struct lvolbytes *b, bool first, struct imgfs **fs,
 		   struct ybd_error *err)
 {
 	struct extfs_opts o = { .no_journal = c->how.no_journal };
@@ -113,7 +114,7 @@ static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error
 	struct lowers own = { 0 }, *l = chain_is_overlayfs(&c->how) ? &own : NULL;
 	struct oci_layer_reader *r;
 	struct lvolbytes b;
-	struct extfs *fs;
+	struct imgfs *fs;
 	int rc = oci_layer_open(c->source, &c->image->layer[i], &r, err);
 
 	if (rc)
@@ -129,9 +130,9 @@ static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error
 	if (!rc)
 		rc = apply_layer(fs, l, r, c->hot, c->progress, err);
 	if (rc)
-		extfs_abort(fs);
+		imgfs_abort(fs);
 	else
-		rc = extfs_finish(fs, extfs_newest(fs), err);
+		rc = imgfs_finish(fs, imgfs_newest(fs), err);
 out_close:
 	oci_layer_close(r);
 	return rc;

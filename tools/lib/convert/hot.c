@@ -163,14 +163,14 @@ static int measure(struct hot_list *h, struct oci_layer_reader *r, struct ybd_er
 			continue;
 		at = h->slot[find(h, p->clean)];
 		if (at)
-			h->blk[at - 1] = t->sparse ? 0 : t->size / EXTFS_BLOCK +
-							 !!(t->size % EXTFS_BLOCK);
+			h->blk[at - 1] = t->sparse ? 0 : t->size / IMGFS_BLOCK +
+							 !!(t->size % IMGFS_BLOCK);
 	}
 	free(p);
 	return 0;
 }
 
-int hot_list_place(struct hot_list *h, struct extfs *e, struct oci_source *s,
+int hot_list_place(struct hot_list *h, struct imgfs *e, struct oci_source *s,
 		   const struct oci_layer *l, struct ybd_error *err)
 {
 	struct oci_layer_reader *r;
@@ -187,7 +187,7 @@ int hot_list_place(struct hot_list *h, struct extfs *e, struct oci_source *s,
 	for (size_t i = 0; i < h->nr; i++) {
 		nr = h->blk[i];
 		/* sizes that are lies, or too many: the rest of the list is like any other file */
-		at = nr ? extfs_reserve(e, nr) : 0;
+		at = nr ? imgfs_reserve(e, nr) : 0;
 		h->blk[i] = at;
 	}
 	return 0;

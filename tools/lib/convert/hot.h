@@ -49,7 +49,7 @@ void hot_list_free(struct hot_list *h);
  * See what the layer has of the list, and reserve room in @e. A layer that is damaged is not
  * complained of here: it is read again.
  */
-int hot_list_place(struct hot_list *h, struct extfs *e, struct oci_source *s,
+int hot_list_place(struct hot_list *h, struct imgfs *e, struct oci_source *s,
 		   const struct oci_layer *l, struct ybd_error *err);
 
 /* Where the data of an entry go, by its clean name; 0: anywhere. */

@@ -9,29 +9,29 @@
 
 /* ---- looking up ---- */
 
-int lowers_is_whiteout(const struct lowers *l, const struct extfs_node *node,
+int lowers_is_whiteout(const struct lowers *l, const struct imgfs_node *node,
 		       struct ybd_error *err)
 {
-	struct extfs_attr a;
+	struct imgfs_attr a;
 	int rc;
 
 	if (!S_ISCHR(node->mode))
 		return 0;
-	rc = extfs_get_attr(l->e, node->ino, &a, err);
+	rc = imgfs_get_attr(l->e, node->ino, &a, err);
 	return rc ? rc : !a.major && !a.minor;
 }
 
 /* 1 when nothing shows through it. */
 static int is_opaque(const struct lowers *l, u32 ino, struct ybd_error *err)
 {
-	return extfs_has_xattr(l->e, ino, OPAQUE, err);
+	return imgfs_has_xattr(l->e, ino, OPAQUE, err);
 }
 
 int lowers_set_opaque(const struct lowers *l, u32 ino, struct ybd_error *err)
 {
-	const struct extfs_xattr x = { OPAQUE, "y", 1 };
+	const struct imgfs_xattr x = { OPAQUE, "y", 1 };
 
-	return extfs_set_xattrs(l->e, ino, &x, 1, err);
+	return imgfs_set_xattrs(l->e, ino, &x, 1, err);
 }
 
 void lowers_root(const struct lowers *l, struct lowers_dir *d)
@@ -43,14 +43,14 @@ void lowers_root(const struct lowers *l, struct lowers_dir *d)
 }
 
 int lowers_below(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
-		 struct extfs_node *node, struct lowers_dir *sub, struct ybd_error *err)
+		 struct imgfs_node *node, struct lowers_dir *sub, struct ybd_error *err)
 {
-	struct extfs_node n;
+	struct imgfs_node n;
 	bool found = false;
 	int rc;
 
 	for (size_t i = 0; i < d->nr; i++) {
-		rc = extfs_lookup(l->e, d->low[i], name, len, &n, err);
+		rc = imgfs_lookup(l->e, d->low[i], name, len, &n, err);
 		if (rc == -ENOENT)
 			continue;
 		if (!rc && !found)
@@ -78,10 +78,10 @@ int lowers_below(const struct lowers *l, const struct lowers_dir *d, const char 
 }
 
 int lowers_look(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
-		struct extfs_node *node, struct lowers_dir *sub, struct ybd_error *err)
+		struct imgfs_node *node, struct lowers_dir *sub, struct ybd_error *err)
 {
-	struct extfs_node low;
-	int rc = d->cur ? extfs_lookup(l->e, d->cur, name, len, node, err) : -ENOENT;
+	struct imgfs_node low;
+	int rc = d->cur ? imgfs_lookup(l->e, d->cur, name, len, node, err) : -ENOENT;
 
 	if (rc == -ENOENT)
 		return lowers_below(l, d, name, len, node, sub, err);
@@ -104,8 +104,8 @@ int lowers_look(const struct lowers *l, const struct lowers_dir *d, const char *
 int lowers_mkdir(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
 		 struct lowers_new *new, u32 *ino, struct ybd_error *err)
 {
-	struct extfs_attr a = new->attr;
-	struct extfs_node low;
+	struct imgfs_attr a = new->attr;
+	struct imgfs_node low;
 	int rc = lowers_below(l, d, name, len, &low, NULL, err);
 	bool over = !rc && S_ISDIR(low.mode);
 
@@ -113,31 +113,31 @@ int lowers_mkdir(const struct lowers *l, const struct lowers_dir *d, const char 
 	if (rc == -ENOENT)
 		rc = 0;
 	if (!rc && new->implied && !new->own)
-		rc = extfs_get_attr(l->e, low.ino, &a, err);
+		rc = imgfs_get_attr(l->e, low.ino, &a, err);
 	if (!rc)
-		rc = extfs_mkdir(l->e, d->cur, name, len, &a, ino, err);
+		rc = imgfs_mkdir(l->e, d->cur, name, len, &a, ino, err);
 	if (rc || !over)
 		return rc;
 	if (new->hiding)
 		return lowers_set_opaque(l, *ino, err);
-	return extfs_copy_xattrs(l->e, low.ino, *ino, LOWERS_PREFIX, err);
+	return imgfs_copy_xattrs(l->e, low.ino, *ino, LOWERS_PREFIX, err);
 }
 
 /* What the path leads to when the layer does not have it, or has a whiteout there. */
 static int make_step(const struct lowers *l, const struct lowers_dir *d, const char *name,
-		     size_t len, const struct extfs_attr *make, struct touched *touched,
+		     size_t len, const struct imgfs_attr *make, struct touched *touched,
 		     struct ybd_error *err)
 {
 	struct lowers_new new = { .attr = *make, .implied = true };
-	struct extfs_node node;
+	struct imgfs_node node;
 	u32 ino;
-	int rc = extfs_lookup(l->e, d->cur, name, len, &node, err);
+	int rc = imgfs_lookup(l->e, d->cur, name, len, &node, err);
 
 	if (!rc && S_ISDIR(node.mode))
 		return 0;
 	if (!rc) {
 		new.hiding = true;
-		rc = extfs_unlink(l->e, d->cur, name, len, err);
+		rc = imgfs_unlink(l->e, d->cur, name, len, err);
 	}
 	if (rc && rc != -ENOENT)
 		return rc;
@@ -147,11 +147,11 @@ static int make_step(const struct lowers *l, const struct lowers_dir *d, const c
 	return rc;
 }
 
-int lowers_make_path(const struct lowers *l, const char *path, const struct extfs_attr *make,
+int lowers_make_path(const struct lowers *l, const char *path, const struct imgfs_attr *make,
 		     struct touched *touched, struct lowers_dir *d, struct ybd_error *err)
 {
 	struct lowers_dir sub;
-	struct extfs_node node;
+	struct imgfs_node node;
 	size_t len;
 	int rc = 0;
 
@@ -172,9 +172,9 @@ int lowers_make_path(const struct lowers *l, const char *path, const struct extf
 static int find_layer(struct lowers *l, size_t i, struct ybd_error *err)
 {
 	char name[24];
-	struct extfs_node node = { 0 };
+	struct imgfs_node node = { 0 };
 	int n = snprintf(name, sizeof(name), "%zu", i + 1);
-	int rc = extfs_lookup(l->e, EXTFS_ROOT, name, (size_t)n, &node, err);
+	int rc = imgfs_lookup(l->e, IMGFS_ROOT, name, (size_t)n, &node, err);
 
 	if (rc == -ENOENT || (!rc && !S_ISDIR(node.mode)))
 		return ybd_error_set(err, -EUCLEAN, "the layer below has no directory \"%s\"",
@@ -183,9 +183,9 @@ static int find_layer(struct lowers *l, size_t i, struct ybd_error *err)
 	return rc;
 }
 
-int lowers_begin(struct lowers *l, struct extfs *e, size_t nr, struct ybd_error *err)
+int lowers_begin(struct lowers *l, struct imgfs *e, size_t nr, struct ybd_error *err)
 {
-	struct extfs_attr a = { .mode = S_IFDIR | 0755 };
+	struct imgfs_attr a = { .mode = S_IFDIR | 0755 };
 	char name[24];
 	int n = snprintf(name, sizeof(name), "%zu", nr), rc = 0;
 
@@ -198,10 +198,10 @@ int lowers_begin(struct lowers *l, struct extfs *e, size_t nr, struct ybd_error 
 	for (size_t i = 0; !rc && i + 1 < nr; i++)
 		rc = find_layer(l, i, err);
 	if (!rc && nr > 1)
-		rc = extfs_get_attr(e, l->root[nr - 2], &a, err);
+		rc = imgfs_get_attr(e, l->root[nr - 2], &a, err);
 	if (!rc)
-		rc = extfs_mkdir(e, EXTFS_ROOT, name, (size_t)n, &a, &l->root[nr - 1], err);
+		rc = imgfs_mkdir(e, IMGFS_ROOT, name, (size_t)n, &a, &l->root[nr - 1], err);
 	if (!rc && nr > 1)
-		rc = extfs_copy_xattrs(e, l->root[nr - 2], l->root[nr - 1], LOWERS_PREFIX, err);
+		rc = imgfs_copy_xattrs(e, l->root[nr - 2], l->root[nr - 1], LOWERS_PREFIX, err);
 	return rc;
 }

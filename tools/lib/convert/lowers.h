@@ -11,7 +11,7 @@
 #ifndef YBD_CONVERT_LOWERS_H
 #define YBD_CONVERT_LOWERS_H
 
-#include "../ext4/extfs.h"
+#include "../imgfs.h"
 #include "touched.h"
 
 #define LOWERS_MAX	500u		/* as many as overlayfs takes */
@@ -26,11 +26,11 @@
  * @hider: owner and time of what does so
  */
 struct lowers {
-	struct extfs *e;
+	struct imgfs *e;
 	u32 root[LOWERS_MAX];
 	size_t nr;
 	bool opaque;
-	struct extfs_attr hider;
+	struct imgfs_attr hider;
 };
 
 /**
@@ -46,7 +46,7 @@ struct lowers_dir {
 };
 
 /* Layer @nr is going to be applied, from 1: its directory is made, like that of the one below. */
-int lowers_begin(struct lowers *l, struct extfs *e, size_t nr, struct ybd_error *err);
+int lowers_begin(struct lowers *l, struct imgfs *e, size_t nr, struct ybd_error *err);
 
 void lowers_root(const struct lowers *l, struct lowers_dir *d);
 
@@ -63,14 +63,14 @@ void lowers_root(const struct lowers *l, struct lowers_dir *d);
  * Return: 0; -ENOENT without a message.
  */
 int lowers_look(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
-		struct extfs_node *node, struct lowers_dir *sub, struct ybd_error *err);
+		struct imgfs_node *node, struct lowers_dir *sub, struct ybd_error *err);
 
 /* The same in the layers below alone; @sub may be NULL. */
 int lowers_below(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
-		 struct extfs_node *node, struct lowers_dir *sub, struct ybd_error *err);
+		 struct imgfs_node *node, struct lowers_dir *sub, struct ybd_error *err);
 
 /* A whiteout? 1, 0 or a negative errno. */
-int lowers_is_whiteout(const struct lowers *l, const struct extfs_node *node,
+int lowers_is_whiteout(const struct lowers *l, const struct imgfs_node *node,
 		       struct ybd_error *err);
 
 /**
@@ -81,7 +81,7 @@ int lowers_is_whiteout(const struct lowers *l, const struct extfs_node *node,
  * @own: set when it has nothing of one below
  */
 struct lowers_new {
-	struct extfs_attr attr;
+	struct imgfs_attr attr;
 	bool implied;
 	bool hiding;
 	bool own;
@@ -100,7 +100,7 @@ int lowers_mkdir(const struct lowers *l, const struct lowers_dir *d, const char 
  * @d: the result
  * @err: why not
  */
-int lowers_make_path(const struct lowers *l, const char *path, const struct extfs_attr *make,
+int lowers_make_path(const struct lowers *l, const char *path, const struct imgfs_attr *make,
 		     struct touched *touched, struct lowers_dir *d, struct ybd_error *err);
 
 /* ---- whiteout.c ---- */
@@ -116,10 +116,10 @@ int lowers_make_path(const struct lowers *l, const char *path, const struct extf
  * @err: why not
  */
 int lowers_hide(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
-		const struct extfs_attr *a, const struct touched *touched, struct ybd_error *err);
+		const struct imgfs_attr *a, const struct touched *touched, struct ybd_error *err);
 
 /* The same for all that they have in @d. */
-int lowers_hide_content(struct lowers *l, const struct lowers_dir *d, const struct extfs_attr *a,
+int lowers_hide_content(struct lowers *l, const struct lowers_dir *d, const struct imgfs_attr *a,
 			const struct touched *touched, struct ybd_error *err);
 
 /* The directory hides those below it. */

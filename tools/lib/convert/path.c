@@ -23,7 +23,7 @@ int place_clean(const char *name, struct place *p, struct ybd_error *err)
 			at -= at ? 1 : 0;
 			continue;
 		}
-		if (len > EXTFS_NAME_MAX || at + len + 1 > CONVERT_PATH_MAX)
+		if (len > IMGFS_NAME_MAX || at + len + 1 > CONVERT_PATH_MAX)
 			return ybd_error_set(err, -EOPNOTSUPP, "the name is too long");
 		if (at)
 			p->clean[at++] = '/';
@@ -49,20 +49,20 @@ int place_clean(const char *name, struct place *p, struct ybd_error *err)
  * @touched: .
  */
 struct walk {
-	struct extfs *e;
+	struct imgfs *e;
 	const struct lowers *l;
 	u32 dir;
 	struct lowers_dir in;
 	char at[CONVERT_PATH_MAX + 1];
 	char rest[2 * CONVERT_PATH_MAX];
 	unsigned int links;
-	const struct extfs_attr *make;
+	const struct imgfs_attr *make;
 	struct touched *touched;
 };
 
 static void top(struct walk *w)
 {
-	w->dir = EXTFS_ROOT;
+	w->dir = IMGFS_ROOT;
 	w->at[0] = '\0';
 	if (w->l)
 		lowers_root(w->l, &w->in);
@@ -83,7 +83,7 @@ static int append(struct walk *w, const char *name, size_t len, struct ybd_error
 }
 
 /* Into a directory that has just been looked up. */
-static int enter(struct walk *w, const char *name, size_t len, const struct extfs_node *node,
+static int enter(struct walk *w, const char *name, size_t len, const struct imgfs_node *node,
 		 const struct lowers_dir *sub, struct ybd_error *err)
 {
 	if (!w->l) {
@@ -94,12 +94,12 @@ static int enter(struct walk *w, const char *name, size_t len, const struct extf
 	return append(w, name, len, err);
 }
 
-static int look(struct walk *w, const char *name, size_t len, struct extfs_node *node,
+static int look(struct walk *w, const char *name, size_t len, struct imgfs_node *node,
 		struct lowers_dir *sub, struct ybd_error *err)
 {
 	if (w->l)
 		return lowers_look(w->l, &w->in, name, len, node, sub, err);
-	return extfs_lookup(w->e, w->dir, name, len, node, err);
+	return imgfs_lookup(w->e, w->dir, name, len, node, err);
 }
 
 /* Merged directories have no "..": from the top again, to all of the name but its end. */
@@ -107,7 +107,7 @@ static int up_merged(struct walk *w, struct ybd_error *err)
 {
 	char old[sizeof(w->at)], *end, *name, *rest = old;
 	struct lowers_dir sub;
-	struct extfs_node node;
+	struct imgfs_node node;
 	int rc = 0;
 
 	memcpy(old, w->at, sizeof(old));
@@ -126,15 +126,15 @@ static int up_merged(struct walk *w, struct ybd_error *err)
 
 static int up(struct walk *w, struct ybd_error *err)
 {
-	if (w->l ? !w->at[0] : w->dir == EXTFS_ROOT)
+	if (w->l ? !w->at[0] : w->dir == IMGFS_ROOT)
 		return ybd_error_set(err, -EBADMSG, "a symlink on its way leads out of the image");
-	return w->l ? up_merged(w, err) : extfs_parent(w->e, w->dir, &w->dir, err);
+	return w->l ? up_merged(w, err) : imgfs_parent(w->e, w->dir, &w->dir, err);
 }
 
 static int follow(struct walk *w, u32 ino, const char *behind, struct ybd_error *err)
 {
-	char target[EXTFS_BLOCK], rest[sizeof(w->rest)];
-	int n, rc = extfs_readlink(w->e, ino, target, err);
+	char target[IMGFS_BLOCK], rest[sizeof(w->rest)];
+	int n, rc = imgfs_readlink(w->e, ino, target, err);
 
 	if (rc)
 		return rc;
@@ -162,7 +162,7 @@ static int make_dir(struct walk *w, const char *name, size_t len, struct ybd_err
 		w->in = (struct lowers_dir){ 0 };
 		return append(w, name, len, err);
 	}
-	rc = extfs_mkdir(w->e, dir, name, len, w->make, &ino, err);
+	rc = imgfs_mkdir(w->e, dir, name, len, w->make, &ino, err);
 	if (!rc && touched_add(w->touched, dir, name, len))
 		rc = ybd_error_sys(err, -ENOMEM, "directory");
 	w->dir = ino;
@@ -172,14 +172,14 @@ static int make_dir(struct walk *w, const char *name, size_t len, struct ybd_err
 /* One component; what is behind it stays in @rest. */
 static int step(struct walk *w, struct ybd_error *err)
 {
-	char name[EXTFS_NAME_MAX + 1];
+	char name[IMGFS_NAME_MAX + 1];
 	const char *from = w->rest + strspn(w->rest, "/"), *behind;
 	size_t len = strcspn(from, "/");
 	struct lowers_dir sub;
-	struct extfs_node node;
+	struct imgfs_node node;
 	int rc;
 
-	if (len > EXTFS_NAME_MAX)
+	if (len > IMGFS_NAME_MAX)
 		return ybd_error_set(err, -EOPNOTSUPP, "a symlink on its way is too long");
 	memcpy(name, from, len);
 	name[len] = '\0';
@@ -203,8 +203,8 @@ static int step(struct walk *w, struct ybd_error *err)
 	return rc;
 }
 
-int place_find(struct extfs *e, const struct lowers *l, struct place *p,
-	       const struct extfs_attr *make, struct touched *touched, struct ybd_error *err)
+int place_find(struct imgfs *e, const struct lowers *l, struct place *p,
+	       const struct imgfs_attr *make, struct touched *touched, struct ybd_error *err)
 {
 	struct walk w = { .e = e, .l = l, .make = make, .touched = touched };
 	size_t len = (size_t)(p->name - p->clean);

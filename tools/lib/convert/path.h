@@ -7,7 +7,7 @@
 #ifndef YBD_CONVERT_PATH_H
 #define YBD_CONVERT_PATH_H
 
-#include "../ext4/extfs.h"
+#include "../imgfs.h"
 #include "lowers.h"
 
 #define CONVERT_PATH_MAX	4096u
@@ -52,7 +52,7 @@ int place_clean(const char *name, struct place *p, struct ybd_error *err);
  * Return: 0; -ENOENT without a message when one is missing and @make is NULL; -ELOOP;
  * -EBADMSG when a symlink leads out of the image.
  */
-int place_find(struct extfs *e, const struct lowers *l, struct place *p,
-	       const struct extfs_attr *make, struct touched *touched, struct ybd_error *err);
+int place_find(struct imgfs *e, const struct lowers *l, struct place *p,
+	       const struct imgfs_attr *make, struct touched *touched, struct ybd_error *err);
 
 #endif

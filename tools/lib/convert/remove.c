@@ -34,14 +34,14 @@ struct stack {
 	size_t room;
 };
 
-static int list_names(struct extfs *e, struct frame *f, struct ybd_error *err)
+static int list_names(struct imgfs *e, struct frame *f, struct ybd_error *err)
 {
-	char name[EXTFS_NAME_MAX + 1], *v;
-	struct extfs_node node;
+	char name[IMGFS_NAME_MAX + 1], *v;
+	struct imgfs_node node;
 	size_t pos = 0, room = 0, len;
 	int rc;
 
-	while (!(rc = extfs_next(e, f->ino, &pos, name, &node, err))) {
+	while (!(rc = imgfs_next(e, f->ino, &pos, name, &node, err))) {
 		len = strlen(name) + 1;
 		if (f->end + len > room) {
 			room = room * 2 + 1024;
@@ -56,7 +56,7 @@ static int list_names(struct extfs *e, struct frame *f, struct ybd_error *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-static int push(struct extfs *e, struct stack *s, u32 ino, struct ybd_error *err)
+static int push(struct imgfs *e, struct stack *s, u32 ino, struct ybd_error *err)
 {
 	if (s->nr == s->room) {
 		struct frame *f = reallocarray(s->f, s->room * 2 + 16, sizeof(*f));
@@ -70,17 +70,17 @@ static int push(struct extfs *e, struct stack *s, u32 ino, struct ybd_error *err
 	return list_names(e, &s->f[s->nr++], err);
 }
 
-static bool is_empty(struct extfs *e, u32 ino, struct ybd_error *err)
+static bool is_empty(struct imgfs *e, u32 ino, struct ybd_error *err)
 {
-	char name[EXTFS_NAME_MAX + 1];
-	struct extfs_node node;
+	char name[IMGFS_NAME_MAX + 1];
+	struct imgfs_node node;
 	size_t pos = 0;
 
-	return extfs_next(e, ino, &pos, name, &node, err) == -ENOENT;
+	return imgfs_next(e, ino, &pos, name, &node, err) == -ENOENT;
 }
 
 /* The content of the topmost directory is done: take the directory itself, if that may be. */
-static int pop(struct extfs *e, struct stack *s, const struct touched *keep,
+static int pop(struct imgfs *e, struct stack *s, const struct touched *keep,
 	       struct ybd_error *err)
 {
 	struct frame *top = &s->f[--s->nr], *in;
@@ -93,14 +93,14 @@ static int pop(struct extfs *e, struct stack *s, const struct touched *keep,
 	if (keep && (touched_has(keep, in->ino, in->now, strlen(in->now)) ||
 		     !is_empty(e, ino, err)))
 		return 0;
-	return extfs_unlink(e, in->ino, in->now, strlen(in->now), err);
+	return imgfs_unlink(e, in->ino, in->now, strlen(in->now), err);
 }
 
-static int one(struct extfs *e, struct stack *s, const struct touched *keep,
+static int one(struct imgfs *e, struct stack *s, const struct touched *keep,
 	       struct ybd_error *err)
 {
 	struct frame *top = &s->f[s->nr - 1];
-	struct extfs_node node;
+	struct imgfs_node node;
 	size_t len;
 	int rc;
 
@@ -109,17 +109,17 @@ static int one(struct extfs *e, struct stack *s, const struct touched *keep,
 	top->now = top->names + top->at;
 	len = strlen(top->now);
 	top->at += len + 1;
-	rc = extfs_lookup(e, top->ino, top->now, len, &node, err);
+	rc = imgfs_lookup(e, top->ino, top->now, len, &node, err);
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	if (S_ISDIR(node.mode))
 		return push(e, s, node.ino, err);
 	if (keep && touched_has(keep, top->ino, top->now, len))
 		return 0;
-	return extfs_unlink(e, top->ino, top->now, len, err);
+	return imgfs_unlink(e, top->ino, top->now, len, err);
 }
 
-static int run(struct extfs *e, struct stack *s, int rc, const struct touched *keep,
+static int run(struct imgfs *e, struct stack *s, int rc, const struct touched *keep,
 	       struct ybd_error *err)
 {
 	while (!rc && s->nr)
@@ -130,18 +130,18 @@ static int run(struct extfs *e, struct stack *s, int rc, const struct touched *k
 	return rc;
 }
 
-int remove_content(struct extfs *e, u32 dir, const struct touched *keep, struct ybd_error *err)
+int remove_content(struct imgfs *e, u32 dir, const struct touched *keep, struct ybd_error *err)
 {
 	struct stack s = { 0 };
 
 	return run(e, &s, push(e, &s, dir, err), keep, err);
 }
 
-int remove_tree(struct extfs *e, u32 dir, const char *name, size_t len,
+int remove_tree(struct imgfs *e, u32 dir, const char *name, size_t len,
 		const struct touched *keep, struct ybd_error *err)
 {
-	struct extfs_node node;
-	int rc = extfs_lookup(e, dir, name, len, &node, err);
+	struct imgfs_node node;
+	int rc = imgfs_lookup(e, dir, name, len, &node, err);
 
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
@@ -152,5 +152,5 @@ int remove_tree(struct extfs *e, u32 dir, const char *name, size_t len,
 	}
 	if (keep && touched_has(keep, dir, name, len))
 		return 0;
-	return extfs_unlink(e, dir, name, len, err);
+	return imgfs_unlink(e, dir, name, len, err);
 }

@@ -3,7 +3,7 @@
 #ifndef YBD_CONVERT_REMOVE_H
 #define YBD_CONVERT_REMOVE_H
 
-#include "../ext4/extfs.h"
+#include "../imgfs.h"
 #include "touched.h"
 
 /**
@@ -17,10 +17,10 @@
  *
  * Return: 0, also when there is no such name.
  */
-int remove_tree(struct extfs *e, u32 dir, const char *name, size_t len,
+int remove_tree(struct imgfs *e, u32 dir, const char *name, size_t len,
 		const struct touched *keep, struct ybd_error *err);
 
 /* All that is in @dir, but not @dir itself. */
-int remove_content(struct extfs *e, u32 dir, const struct touched *keep, struct ybd_error *err);
+int remove_content(struct imgfs *e, u32 dir, const struct touched *keep, struct ybd_error *err);
 
 #endif

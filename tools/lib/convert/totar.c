@@ -108,7 +108,7 @@ struct link {
  * @buf: CHUNK bytes
  */
 struct totar {
-	struct extfs *fs;
+	struct imgfs *fs;
 	int fd;
 	struct archive *a;
 	struct archive_entry *entry;
@@ -169,7 +169,7 @@ static int put_header(struct totar *t, struct ybd_error *err)
 
 /* ---- one entry ---- */
 
-static int add_xattr(void *arg, const struct extfs_xattr *x)
+static int add_xattr(void *arg, const struct imgfs_xattr *x)
 {
 	struct totar *t = arg;
 
@@ -177,10 +177,10 @@ static int add_xattr(void *arg, const struct extfs_xattr *x)
 	return 0;
 }
 
-static int describe(struct totar *t, u32 ino, const struct extfs_stat *st, struct ybd_error *err)
+static int describe(struct totar *t, u32 ino, const struct imgfs_stat *st, struct ybd_error *err)
 {
-	const struct extfs_attr *a = &st->attr;
-	char target[EXTFS_BLOCK];
+	const struct imgfs_attr *a = &st->attr;
+	char target[IMGFS_BLOCK];
 	int rc = 0;
 
 	la.entry_clear(t->entry);
@@ -196,11 +196,11 @@ static int describe(struct totar *t, u32 ino, const struct extfs_stat *st, struc
 		la.set_rdevminor(t->entry, a->minor);
 	}
 	if (S_ISLNK(a->mode)) {
-		rc = extfs_readlink(t->fs, ino, target, err);
+		rc = imgfs_readlink(t->fs, ino, target, err);
 		if (!rc)
 			la.set_symlink(t->entry, target);
 	}
-	return rc ? rc : extfs_each_xattr(t->fs, ino, add_xattr, t, err);
+	return rc ? rc : imgfs_each_xattr(t->fs, ino, add_xattr, t, err);
 }
 
 /* @nr bytes of the tar, from the file system; @at ~0: zeros, which libarchive leaves out again. */
@@ -212,7 +212,7 @@ static int put_data(struct totar *t, u64 at, u64 nr, struct ybd_error *err)
 		memset(t->buf, 0, CHUNK);
 	while (nr) {
 		size_t n = nr < CHUNK ? (size_t)nr : CHUNK;
-		int rc = hole ? 0 : extfs_read(t->fs, at, t->buf, n, err);
+		int rc = hole ? 0 : imgfs_read(t->fs, at, t->buf, n, err);
 
 		if (rc)
 			return rc;
@@ -224,7 +224,7 @@ static int put_data(struct totar *t, u64 at, u64 nr, struct ybd_error *err)
 	return 0;
 }
 
-static bool has_holes(const struct extfs_range *r, size_t n, u64 size)
+static bool has_holes(const struct imgfs_range *r, size_t n, u64 size)
 {
 	u64 sum = 0;
 
@@ -233,7 +233,7 @@ static bool has_holes(const struct extfs_range *r, size_t n, u64 size)
 	return sum < size;
 }
 
-static int put_ranges(struct totar *t, const struct extfs_range *r, size_t n, u64 size,
+static int put_ranges(struct totar *t, const struct imgfs_range *r, size_t n, u64 size,
 		      struct ybd_error *err)
 {
 	u64 pos = 0;
@@ -250,9 +250,9 @@ static int put_ranges(struct totar *t, const struct extfs_range *r, size_t n, u6
 
 static int put_file(struct totar *t, u32 ino, u64 size, struct ybd_error *err)
 {
-	__cleanup_free struct extfs_range *r = NULL;
+	__cleanup_free struct imgfs_range *r = NULL;
 	size_t n;
-	int rc = extfs_ranges(t->fs, ino, &r, &n, err);
+	int rc = imgfs_ranges(t->fs, ino, &r, &n, err);
 
 	if (rc)
 		return rc;
@@ -291,7 +291,7 @@ static int remember_name(struct totar *t, u32 ino)
 }
 
 /* What is no directory. */
-static int put_leaf(struct totar *t, u32 ino, const struct extfs_stat *st, struct ybd_error *err)
+static int put_leaf(struct totar *t, u32 ino, const struct imgfs_stat *st, struct ybd_error *err)
 {
 	const char *first = st->links > 1 ? first_name(t, ino) : NULL;
 	int rc = describe(t, ino, st, err);
@@ -351,12 +351,12 @@ static int names_add(struct names *n, const char *name)
 
 static int read_names(struct totar *t, u32 dir, struct names *n, struct ybd_error *err)
 {
-	char name[EXTFS_NAME_MAX + 1];
-	struct extfs_node node;
+	char name[IMGFS_NAME_MAX + 1];
+	struct imgfs_node node;
 	size_t pos = 0;
 	int rc;
 
-	while (!(rc = extfs_next(t->fs, dir, &pos, name, &node, err))) {
+	while (!(rc = imgfs_next(t->fs, dir, &pos, name, &node, err))) {
 		if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
 			return ybd_error_set(err, -EUCLEAN, "a name in \"%.200s\" is damaged",
 					     t->path);
@@ -370,21 +370,21 @@ static int read_names(struct totar *t, u32 dir, struct names *n, struct ybd_erro
 	return 0;
 }
 
-static int put_dir(struct totar *t, u32 ino, const struct extfs_stat *st, struct ybd_error *err);
+static int put_dir(struct totar *t, u32 ino, const struct imgfs_stat *st, struct ybd_error *err);
 
 /* @len: of the path of the directory, which ends in a slash. */
 static int put_name(struct totar *t, u32 dir, size_t len, const char *name, struct ybd_error *err)
 {
-	struct extfs_node node;
-	struct extfs_stat st;
+	struct imgfs_node node;
+	struct imgfs_stat st;
 	size_t n = strlen(name);
-	int rc = extfs_lookup(t->fs, dir, name, n, &node, err);
+	int rc = imgfs_lookup(t->fs, dir, name, n, &node, err);
 
 	if (len + n + 2 > PATH_ROOM)
 		return ybd_error_set(err, -ENAMETOOLONG, "a path of more than %u bytes", PATH_ROOM);
 	memcpy(t->path + len, name, n + 1);
 	if (!rc)
-		rc = extfs_stat(t->fs, node.ino, &st, err);
+		rc = imgfs_stat(t->fs, node.ino, &st, err);
 	if (rc) {
 		ybd_error_prefix(err, "entry \"%.200s\"", t->path);
 		return rc;
@@ -399,7 +399,7 @@ static int put_name(struct totar *t, u32 dir, size_t len, const char *name, stru
 	return put_dir(t, node.ino, &st, err);
 }
 
-static int put_dir(struct totar *t, u32 ino, const struct extfs_stat *st, struct ybd_error *err)
+static int put_dir(struct totar *t, u32 ino, const struct imgfs_stat *st, struct ybd_error *err)
 {
 	size_t len = strlen(t->path);
 	struct names n = { 0 };
@@ -436,10 +436,10 @@ static void totar_free(struct totar *t)
 	free(t);
 }
 
-int totar_write(struct extfs *fs, int fd, u64 *sockets, struct ybd_error *err)
+int totar_write(struct imgfs *fs, int fd, u64 *sockets, struct ybd_error *err)
 {
 	struct totar *t;
-	struct extfs_stat st;
+	struct imgfs_stat st;
 	int rc = load_library(err);
 
 	if (rc)
@@ -452,9 +452,9 @@ int totar_write(struct extfs *fs, int fd, u64 *sockets, struct ybd_error *err)
 	strcpy(t->path, "./");
 	rc = open_archive(t, err);
 	if (!rc)
-		rc = extfs_stat(fs, EXTFS_ROOT, &st, err);
+		rc = imgfs_stat(fs, IMGFS_ROOT, &st, err);
 	if (!rc)
-		rc = put_dir(t, EXTFS_ROOT, &st, err);
+		rc = put_dir(t, IMGFS_ROOT, &st, err);
 	if (!rc && la.close(t->a))
 		rc = fail(t, err);
 	*sockets = t->sockets;

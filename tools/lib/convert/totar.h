@@ -3,7 +3,7 @@
 #ifndef YBD_CONVERT_TOTAR_H
 #define YBD_CONVERT_TOTAR_H
 
-#include "../ext4/extfs.h"
+#include "../imgfs.h"
 
 /**
  * totar_write() - write all that is in a file system as a pax archive
@@ -16,6 +16,6 @@
  * several names of an inode the first has the data, the others are hard links. Holes of files stay
  * holes.
  */
-int totar_write(struct extfs *fs, int fd, u64 *sockets, struct ybd_error *err);
+int totar_write(struct imgfs *fs, int fd, u64 *sockets, struct ybd_error *err);
 
 #endif

@@ -7,15 +7,15 @@
 #include "remove.h"
 
 static int put_whiteout(const struct lowers *l, const char *name, size_t len, u32 dir,
-			const struct extfs_attr *a, struct ybd_error *err)
+			const struct imgfs_attr *a, struct ybd_error *err)
 {
-	struct extfs_attr white = *a;
+	struct imgfs_attr white = *a;
 	u32 ino;
 
 	white.mode = S_IFCHR;
 	white.major = 0;
 	white.minor = 0;
-	return extfs_mknod(l->e, dir, name, len, &white, &ino, err);
+	return imgfs_mknod(l->e, dir, name, len, &white, &ino, err);
 }
 
 /*
@@ -23,14 +23,14 @@ static int put_whiteout(const struct lowers *l, const char *name, size_t len, u3
  * whiteout would be seen.
  */
 static int hide(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
-		const struct extfs_attr *a, struct ybd_error *err)
+		const struct imgfs_attr *a, struct ybd_error *err)
 {
-	struct extfs_node low, node;
+	struct imgfs_node low, node;
 	int rc = lowers_below(l, d, name, len, &low, NULL, err);
 
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
-	rc = extfs_lookup(l->e, d->cur, name, len, &node, err);
+	rc = imgfs_lookup(l->e, d->cur, name, len, &node, err);
 	if (rc == -ENOENT)
 		return put_whiteout(l, name, len, d->cur, a, err);
 	if (!rc && S_ISDIR(node.mode) && S_ISDIR(low.mode))
@@ -39,14 +39,14 @@ static int hide(const struct lowers *l, const struct lowers_dir *d, const char *
 }
 
 int lowers_hide(const struct lowers *l, const struct lowers_dir *d, const char *name, size_t len,
-		const struct extfs_attr *a, const struct touched *touched, struct ybd_error *err)
+		const struct imgfs_attr *a, const struct touched *touched, struct ybd_error *err)
 {
 	int rc = remove_tree(l->e, d->cur, name, len, touched, err);
 
 	return rc ? rc : hide(l, d, name, len, a, err);
 }
 
-int lowers_hide_content(struct lowers *l, const struct lowers_dir *d, const struct extfs_attr *a,
+int lowers_hide_content(struct lowers *l, const struct lowers_dir *d, const struct imgfs_attr *a,
 			const struct touched *touched, struct ybd_error *err)
 {
 	int rc = remove_content(l->e, d->cur, touched, err);
@@ -63,12 +63,12 @@ int lowers_hide_content(struct lowers *l, const struct lowers_dir *d, const stru
 static int hide_names_of(const struct lowers *l, const struct lowers_dir *all, u32 dir,
 			 struct ybd_error *err)
 {
-	char name[EXTFS_NAME_MAX + 1];
-	struct extfs_node node;
+	char name[IMGFS_NAME_MAX + 1];
+	struct imgfs_node node;
 	size_t pos = 0;
 	int rc;
 
-	while (!(rc = extfs_next(l->e, dir, &pos, name, &node, err))) {
+	while (!(rc = imgfs_next(l->e, dir, &pos, name, &node, err))) {
 		rc = hide(l, all, name, strlen(name), &l->hider, err);
 		if (rc)
 			return rc;

@@ -36,7 +36,7 @@ static u64 last_used_end(struct extfs *e)
 
 void extfs_alloc_init(struct extfs *e)
 {
-	u64 unit = e->b->unit / EXTFS_BLOCK ?: 1;
+	u64 unit = e->b->unit / IMGFS_BLOCK ?: 1;
 
 	e->goal = (last_used_end(e) + unit - 1) / unit * unit;
 	e->ino_goal = e->fs->super->s_first_ino;
@@ -77,8 +77,9 @@ void extfs_free_blocks(struct extfs *e, u64 blk, u64 nr)
 	e2.block_alloc_stats_range(e->fs, blk, nr, -1);
 }
 
-u64 extfs_reserve(struct extfs *e, u64 nr)
+u64 extfs_reserve(struct imgfs *fs, u64 nr)
 {
+	struct extfs *e = extfs_of(fs);
 	u64 at = e->goal;
 
 	if (at >= blocks(e) || nr > blocks(e) - at)

@@ -160,16 +160,16 @@ static int take_name(void *arg, const char *name, u8 len, u32 ino, u8 type)
 static int dir_read(struct extfs *e, struct extfs_dir *d, struct ybd_error *err)
 {
 	struct ext2_inode_large inode;
-	u8 block[EXTFS_BLOCK];
+	u8 block[IMGFS_BLOCK];
 	blk64_t blk;
 	u32 nr;
 	int rc = extfs_inode_read(e, d->ino, &inode, err);
 
 	if (rc)
 		return rc;
-	if (!S_ISDIR(inode.i_mode) || inode.i_size_high || inode.i_size % EXTFS_BLOCK)
+	if (!S_ISDIR(inode.i_mode) || inode.i_size_high || inode.i_size % IMGFS_BLOCK)
 		return ybd_error_set(err, -EUCLEAN, "inode %u is no sound directory", d->ino);
-	nr = inode.i_size / EXTFS_BLOCK;
+	nr = inode.i_size / IMGFS_BLOCK;
 	for (u32 i = 0; i < nr; i++) {
 		errcode_t ret = e2.bmap2(e->fs, d->ino, (struct ext2_inode *)&inode, NULL, 0, i,
 					 NULL, &blk);
@@ -249,9 +249,10 @@ void extfs_dirs_free(struct extfs *e)
 
 /* ---- what is asked of them ---- */
 
-int extfs_lookup(struct extfs *e, u32 dir, const char *name, size_t len, struct extfs_node *out,
+int extfs_lookup(struct imgfs *fs, u32 dir, const char *name, size_t len, struct imgfs_node *out,
 		 struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	static const u16 mode[] = {
 		[EXT2_FT_REG_FILE] = S_IFREG, [EXT2_FT_DIR] = S_IFDIR,
 		[EXT2_FT_CHRDEV] = S_IFCHR, [EXT2_FT_BLKDEV] = S_IFBLK,
@@ -274,8 +275,9 @@ int extfs_lookup(struct extfs *e, u32 dir, const char *name, size_t len, struct 
 	return 0;
 }
 
-int extfs_parent(struct extfs *e, u32 dir, u32 *out, struct ybd_error *err)
+int extfs_parent(struct imgfs *fs, u32 dir, u32 *out, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct extfs_dir *d;
 	int rc = dir_get(e, dir, &d, err);
 
@@ -284,9 +286,10 @@ int extfs_parent(struct extfs *e, u32 dir, u32 *out, struct ybd_error *err)
 	return rc;
 }
 
-int extfs_next(struct extfs *e, u32 dir, size_t *pos, char name[EXTFS_NAME_MAX + 1],
-	       struct extfs_node *out, struct ybd_error *err)
+int extfs_next(struct imgfs *fs, u32 dir, size_t *pos, char name[IMGFS_NAME_MAX + 1],
+	       struct imgfs_node *out, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct extfs_dir *d;
 	int rc = dir_get(e, dir, &d, err);
 
@@ -298,7 +301,7 @@ int extfs_next(struct extfs *e, u32 dir, size_t *pos, char name[EXTFS_NAME_MAX +
 		return -ENOENT;
 	memcpy(name, d->names + d->dent[*pos].name, d->dent[*pos].len);
 	name[d->dent[*pos].len] = '\0';
-	return extfs_lookup(e, dir, name, d->dent[(*pos)++].len, out, err);
+	return extfs_lookup(fs, dir, name, d->dent[(*pos)++].len, out, err);
 }
 
 static u8 type_of(u16 mode)
@@ -330,7 +333,7 @@ int extfs_dir_add(struct extfs *e, u32 dir, const char *name, size_t len, u32 in
 
 	if (rc)
 		return rc;
-	if (!len || len > EXTFS_NAME_MAX)
+	if (!len || len > IMGFS_NAME_MAX)
 		return ybd_error_set(err, -EOPNOTSUPP, "a name of %zu bytes", len);
 	before = dir_memory(d);
 	rc = dir_insert(d, name, (u8)len, ino, type_of(mode));
@@ -372,7 +375,7 @@ bool extfs_dir_empty(struct extfs *e, u32 dir)
 static int place(struct extfs *e, struct extfs_dir *d, struct ext2_inode_large *inode, u32 nr,
 		 struct extfs_map *m, struct ybd_error *err)
 {
-	u32 old = inode->i_size / EXTFS_BLOCK;
+	u32 old = inode->i_size / IMGFS_BLOCK;
 	errcode_t ret = 0;
 	blk64_t old_blk;
 	u64 blk, got;
@@ -407,7 +410,7 @@ static int write_blocks(struct extfs *e, const struct extfs_dir *d, const struct
 
 	for (size_t i = 0; i < m->nr; i++)
 		for (u32 k = 0; k < m->ext[i].len; k++) {
-			u8 *p = blocks + (size_t)(m->ext[i].lblk + k) * EXTFS_BLOCK;
+			u8 *p = blocks + (size_t)(m->ext[i].lblk + k) * IMGFS_BLOCK;
 
 			ret = e2.write_dir_block4(e->fs, m->ext[i].pblk + k, p, 0, d->ino);
 			if (ret)
@@ -429,11 +432,11 @@ static int dir_write(struct extfs *e, struct extfs_dir *d, struct ybd_error *err
 		rc = extfs_dir_build(e, d, &blocks, &nr, &indexed, err);
 	if (rc)
 		return rc;
-	moved = d->fresh || inode.i_size / EXTFS_BLOCK != nr;
+	moved = d->fresh || inode.i_size / IMGFS_BLOCK != nr;
 	rc = place(e, d, &inode, nr, &m, err);
 	if (!rc)
 		rc = write_blocks(e, d, &m, blocks, err);
-	inode.i_size = nr * EXTFS_BLOCK;
+	inode.i_size = nr * IMGFS_BLOCK;
 	inode.i_flags &= ~(u32)EXT2_INDEX_FL;
 	if (indexed)
 		inode.i_flags |= EXT2_INDEX_FL;

@@ -10,12 +10,12 @@
 #include "priv.h"
 
 #define TAIL		12u		/* the checksum, dressed as a name that is not used */
-#define ROOM		(EXTFS_BLOCK - TAIL)
+#define ROOM		(IMGFS_BLOCK - TAIL)
 #define HEAD		12u		/* each of "." and ".." */
 #define INFO		8u
 /* entries of an index block, of which the first is the count; its tail takes one */
-#define ROOT_LIMIT	((EXTFS_BLOCK - 2 * HEAD - INFO) / 8 - 1)
-#define NODE_LIMIT	((EXTFS_BLOCK - 8) / 8 - 1)
+#define ROOT_LIMIT	((IMGFS_BLOCK - 2 * HEAD - INFO) / 8 - 1)
+#define NODE_LIMIT	((IMGFS_BLOCK - 8) / 8 - 1)
 
 /**
  * struct sorted - a name by its hash
@@ -86,7 +86,7 @@ static u32 put_dots(const struct extfs_dir *d, u8 *block)
 
 static int one_block(const struct extfs_dir *d, u8 **blocks)
 {
-	u8 *b = calloc(1, EXTFS_BLOCK);
+	u8 *b = calloc(1, IMGFS_BLOCK);
 	u32 last, at;
 
 	if (!b)
@@ -157,7 +157,7 @@ static u32 fill_leaves(const struct extfs_dir *d, const struct sorted *v, u8 *bl
 
 		if (at + len > ROOM) {
 			if (nr && block)
-				close_block(block + (size_t)(nr - 1) * EXTFS_BLOCK, last);
+				close_block(block + (size_t)(nr - 1) * IMGFS_BLOCK, last);
 			if (leaf)
 				leaf[nr].hash = !i ? 0 :
 					v[i].hash | (v[i - 1].hash == v[i].hash);
@@ -165,13 +165,13 @@ static u32 fill_leaves(const struct extfs_dir *d, const struct sorted *v, u8 *bl
 			at = 0;
 		}
 		if (block)
-			put_entry(block + (size_t)(nr - 1) * EXTFS_BLOCK + at, t->ino, len,
+			put_entry(block + (size_t)(nr - 1) * IMGFS_BLOCK + at, t->ino, len,
 				  d->names + t->name, t->len, t->type);
 		last = at;
 		at += len;
 	}
 	if (nr && block)
-		close_block(block + (size_t)(nr - 1) * EXTFS_BLOCK, last);
+		close_block(block + (size_t)(nr - 1) * IMGFS_BLOCK, last);
 	return nr;
 }
 
@@ -189,7 +189,7 @@ static void put_index(u8 *p, u32 limit, const struct leaf *leaf, u32 n, u32 step
 static void put_root(const struct extfs *e, const struct extfs_dir *d, u8 *b, u8 levels)
 {
 	put_dots(d, b);
-	put16(b + HEAD + 4, EXTFS_BLOCK - HEAD);
+	put16(b + HEAD + 4, IMGFS_BLOCK - HEAD);
 	b[2 * HEAD + 4] = e->fs->super->s_def_hash_version;
 	b[2 * HEAD + 5] = INFO;
 	b[2 * HEAD + 6] = levels;
@@ -207,22 +207,22 @@ static int indexed_blocks(struct extfs *e, const struct extfs_dir *d, const stru
 	if (nodes > ROOT_LIMIT)
 		return -EFBIG;
 	leaf = calloc(leaves, sizeof(*leaf));
-	b = calloc(1 + nodes + leaves, EXTFS_BLOCK);
+	b = calloc(1 + nodes + leaves, IMGFS_BLOCK);
 	if (!leaf || !b) {
 		free(leaf);
 		free(b);
 		return -ENOMEM;
 	}
-	fill_leaves(d, v, b + (size_t)(1 + nodes) * EXTFS_BLOCK, leaf);
+	fill_leaves(d, v, b + (size_t)(1 + nodes) * IMGFS_BLOCK, leaf);
 	put_root(e, d, b, nodes ? 1 : 0);
 	put_index(b + 2 * HEAD + INFO, ROOT_LIMIT, leaf, nodes ?: leaves, nodes ? NODE_LIMIT : 1,
 		  1);
 	for (u32 i = 0; i < nodes; i++) {
-		u8 *p = b + (size_t)(1 + i) * EXTFS_BLOCK;
+		u8 *p = b + (size_t)(1 + i) * IMGFS_BLOCK;
 		u32 from = i * NODE_LIMIT;
 		u32 n = leaves - from < NODE_LIMIT ? leaves - from : NODE_LIMIT;
 
-		put16(p + 4, EXTFS_BLOCK);
+		put16(p + 4, IMGFS_BLOCK);
 		put_index(p + 8, NODE_LIMIT, leaf + from, n, 1, 1 + nodes + from);
 	}
 	free(leaf);
@@ -257,11 +257,11 @@ int extfs_dir_parse(const u8 *block, int (*fn)(void *arg, const char *name, u8 l
 	u32 at = 0;
 	int rc;
 
-	while (at + 8 <= EXTFS_BLOCK) {
+	while (at + 8 <= IMGFS_BLOCK) {
 		const u8 *p = block + at;
 		u32 ino = get_le32(p), len = get_le16(p + 4), name_len = p[6];
 
-		if (len < rec_len(name_len) || len % 4 || len > EXTFS_BLOCK - at)
+		if (len < rec_len(name_len) || len % 4 || len > IMGFS_BLOCK - at)
 			return -EUCLEAN;
 		if (ino) {
 			rc = fn(arg, (const char *)p + 8, (u8)name_len, ino, p[7]);
@@ -270,5 +270,5 @@ int extfs_dir_parse(const u8 *block, int (*fn)(void *arg, const char *name, u8 l
 		}
 		at += len;
 	}
-	return at == EXTFS_BLOCK ? 0 : -EUCLEAN;
+	return at == IMGFS_BLOCK ? 0 : -EUCLEAN;
 }

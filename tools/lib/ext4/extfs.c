@@ -47,12 +47,41 @@ static void release(struct extfs *e)
 	free(e);
 }
 
+static const struct imgfs_ops extfs_ops = {
+	.finish = extfs_finish,
+	.abort = extfs_abort,
+	.newest = extfs_newest,
+	.lookup = extfs_lookup,
+	.parent = extfs_parent,
+	.next = extfs_next,
+	.link = extfs_link,
+	.unlink = extfs_unlink,
+	.mkdir = extfs_mkdir,
+	.symlink = extfs_symlink,
+	.mknod = extfs_mknod,
+	.set_attr = extfs_set_attr,
+	.get_attr = extfs_get_attr,
+	.readlink = extfs_readlink,
+	.set_xattrs = extfs_set_xattrs,
+	.has_xattr = extfs_has_xattr,
+	.copy_xattrs = extfs_copy_xattrs,
+	.stat = extfs_stat,
+	.ranges = extfs_ranges,
+	.read = extfs_read,
+	.each_xattr = extfs_each_xattr,
+	.reserve = extfs_reserve,
+	.file_begin = extfs_file_begin,
+	.file_place = extfs_file_place,
+	.file_write = extfs_file_write,
+	.file_end = extfs_file_end,
+};
+
 static int begin(struct bytestore *b, struct extfs **out, struct ybd_error *err)
 {
 	struct extfs *e;
 	int rc;
 
-	if (b->size < EXTFS_SIZE_MIN || b->size > EXTFS_SIZE_MAX)
+	if (b->size < IMGFS_SIZE_MIN || b->size > IMGFS_SIZE_MAX)
 		return ybd_error_set(err, -EINVAL,
 				     "ext4 of %llu bytes is not made: 16M to 16T are possible",
 				     (unsigned long long)b->size);
@@ -62,6 +91,7 @@ static int begin(struct bytestore *b, struct extfs **out, struct ybd_error *err)
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return ybd_error_sys(err, -ENOMEM, "ext4");
+	e->base.ops = &extfs_ops;
 	e->b = b;
 	rc = extfs_io_init(e, err);
 	if (rc) {
@@ -79,7 +109,7 @@ static void ready(struct extfs *e)
 	extfs_alloc_init(e);
 }
 
-int extfs_make(struct bytestore *b, const struct extfs_opts *o, struct extfs **out,
+int extfs_make(struct bytestore *b, const struct extfs_opts *o, struct imgfs **out,
 	       struct ybd_error *err)
 {
 	struct extfs *e;
@@ -94,7 +124,7 @@ int extfs_make(struct bytestore *b, const struct extfs_opts *o, struct extfs **o
 	}
 	e->newest = INT64_MIN;
 	ready(e);
-	*out = e;
+	*out = &e->base;
 	return 0;
 }
 
@@ -103,7 +133,7 @@ static int refuse_foreign(struct extfs *e, struct ybd_error *err)
 {
 	const struct ext2_super_block *s = e->fs->super;
 
-	if (e->fs->blocksize != EXTFS_BLOCK || s->s_inode_size != EXTFS_INODE ||
+	if (e->fs->blocksize != IMGFS_BLOCK || s->s_inode_size != EXTFS_INODE ||
 	    !(s->s_feature_compat & EXT4_FEATURE_COMPAT_SPARSE_SUPER2) ||
 	    !(s->s_feature_incompat & EXT3_FEATURE_INCOMPAT_EXTENTS) ||
 	    s->s_feature_incompat & (EXT3_FEATURE_INCOMPAT_RECOVER |
@@ -114,7 +144,7 @@ static int refuse_foreign(struct extfs *e, struct ybd_error *err)
 	return 0;
 }
 
-int extfs_open(struct bytestore *b, struct extfs **out, struct ybd_error *err)
+int extfs_open(struct bytestore *b, struct imgfs **out, struct ybd_error *err)
 {
 	struct extfs *e;
 	errcode_t ret;
@@ -141,7 +171,7 @@ int extfs_open(struct bytestore *b, struct extfs **out, struct ybd_error *err)
 	}
 	e->newest = e->fs->super->s_wtime | (int64_t)e->fs->super->s_wtime_hi << 32;
 	ready(e);
-	*out = e;
+	*out = &e->base;
 	return 0;
 err_release:
 	release(e);
@@ -153,7 +183,7 @@ static int refuse_unreadable(struct extfs *e, struct ybd_error *err)
 {
 	const struct ext2_super_block *s = e->fs->super;
 
-	if (e->fs->blocksize != EXTFS_BLOCK)
+	if (e->fs->blocksize != IMGFS_BLOCK)
 		return ybd_error_set(err, -EOPNOTSUPP, "ext4 with blocks of %u bytes is not read",
 				     e->fs->blocksize);
 	if (s->s_feature_incompat & (EXT4_FEATURE_INCOMPAT_INLINE_DATA |
@@ -166,7 +196,7 @@ static int refuse_unreadable(struct extfs *e, struct ybd_error *err)
 	return 0;
 }
 
-int extfs_look(struct bytestore *b, struct extfs **out, struct ybd_error *err)
+int extfs_look(struct bytestore *b, struct imgfs **out, struct ybd_error *err)
 {
 	struct extfs *e;
 	errcode_t ret;
@@ -185,13 +215,13 @@ int extfs_look(struct bytestore *b, struct extfs **out, struct ybd_error *err)
 		release(e);
 		return rc;
 	}
-	*out = e;
+	*out = &e->base;
 	return 0;
 }
 
-int64_t extfs_newest(const struct extfs *e)
+int64_t extfs_newest(struct imgfs *fs)
 {
-	return e->newest;
+	return extfs_of(fs)->newest;
 }
 
 static void set_times(struct ext2_super_block *s, int64_t sec)
@@ -208,8 +238,9 @@ static void set_times(struct ext2_super_block *s, int64_t sec)
 	s->s_wtime_hi = (u8)(t >> 32);
 }
 
-int extfs_finish(struct extfs *e, int64_t sec, struct ybd_error *err)
+int extfs_finish(struct imgfs *fs, int64_t sec, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	int rc = extfs_dirs_flush(e, err);
 	errcode_t ret;
 
@@ -230,8 +261,7 @@ out:
 	return rc;
 }
 
-void extfs_abort(struct extfs *e)
+void extfs_abort(struct imgfs *fs)
 {
-	if (e)
-		release(e);
+	release(extfs_of(fs));
 }

@@ -115,12 +115,13 @@ int extfs_map_store(struct extfs *e, u32 ino, struct ext2_inode_large *inode,
 
 /* ---- files ---- */
 
-int extfs_file_begin(struct extfs *e, const struct extfs_attr *a, u64 size,
+int extfs_file_begin(struct imgfs *fs, const struct imgfs_attr *a, u64 size,
 		     struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct extfs_file *f = &e->file;
 
-	if (size > (u64)UINT32_MAX * EXTFS_BLOCK)
+	if (size > (u64)UINT32_MAX * IMGFS_BLOCK)
 		return ybd_error_set(err, -EOPNOTSUPP, "%llu bytes are too many for a file on ext4",
 				     (unsigned long long)size);
 	f->map.nr = 0;
@@ -136,8 +137,10 @@ int extfs_file_begin(struct extfs *e, const struct extfs_attr *a, u64 size,
 	return extfs_alloc_inode(e, false, &f->ino, err);
 }
 
-void extfs_file_place(struct extfs *e, u64 blk)
+void extfs_file_place(struct imgfs *fs, u64 blk)
 {
+	struct extfs *e = extfs_of(fs);
+
 	e->file.at = blk;
 }
 
@@ -198,7 +201,7 @@ static int put_blocks(struct extfs *e, u32 lblk, const u8 *p, u64 nr, u64 want,
 			return extfs_fail(e, -rc, err, "writing the file system");
 		f->ready -= n;
 		lblk += n;
-		p += (size_t)n * EXTFS_BLOCK;
+		p += (size_t)n * IMGFS_BLOCK;
 		nr -= n;
 		want -= want < n ? want : n;
 	}
@@ -211,19 +214,20 @@ static int put_partial(struct extfs *e, u64 want, struct ybd_error *err)
 
 	if (!f->fill)
 		return 0;
-	memset(f->block + f->fill, 0, EXTFS_BLOCK - f->fill);
+	memset(f->block + f->fill, 0, IMGFS_BLOCK - f->fill);
 	f->fill = 0;
 	return put_blocks(e, f->lblk, f->block, 1, want, err);
 }
 
 static u64 blocks_of(u64 bytes)
 {
-	return (bytes + EXTFS_BLOCK - 1) / EXTFS_BLOCK;
+	return (bytes + IMGFS_BLOCK - 1) / IMGFS_BLOCK;
 }
 
-int extfs_file_write(struct extfs *e, u64 off, const void *buf, size_t len, u64 more,
+int extfs_file_write(struct imgfs *fs, u64 off, const void *buf, size_t len, u64 more,
 		     struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct extfs_file *f = &e->file;
 	const u8 *p = buf;
 	int rc = 0;
@@ -235,23 +239,23 @@ int extfs_file_write(struct extfs *e, u64 off, const void *buf, size_t len, u64 
 	f->pos = off + len;
 	if (more < len)
 		more = len;
-	if (f->fill && off / EXTFS_BLOCK != f->lblk)
+	if (f->fill && off / IMGFS_BLOCK != f->lblk)
 		rc = put_partial(e, 1, err);
 	while (!rc && len) {
-		u32 in = (u32)(off % EXTFS_BLOCK);
+		u32 in = (u32)(off % IMGFS_BLOCK);
 		size_t n = len;
 
-		if (!in && !f->fill && len >= EXTFS_BLOCK) {
-			n -= n % EXTFS_BLOCK;
-			rc = put_blocks(e, (u32)(off / EXTFS_BLOCK), p, n / EXTFS_BLOCK,
+		if (!in && !f->fill && len >= IMGFS_BLOCK) {
+			n -= n % IMGFS_BLOCK;
+			rc = put_blocks(e, (u32)(off / IMGFS_BLOCK), p, n / IMGFS_BLOCK,
 					blocks_of(more), err);
 		} else {
-			n = EXTFS_BLOCK - in < len ? EXTFS_BLOCK - in : len;
+			n = IMGFS_BLOCK - in < len ? IMGFS_BLOCK - in : len;
 			memset(f->block + f->fill, 0, in - f->fill);
 			memcpy(f->block + in, p, n);
-			f->lblk = (u32)(off / EXTFS_BLOCK);
+			f->lblk = (u32)(off / IMGFS_BLOCK);
 			f->fill = in + (u32)n;
-			if (f->fill == EXTFS_BLOCK)
+			if (f->fill == IMGFS_BLOCK)
 				rc = put_partial(e, blocks_of(more + in), err);
 		}
 		p += n;
@@ -262,9 +266,10 @@ int extfs_file_write(struct extfs *e, u64 off, const void *buf, size_t len, u64 
 	return rc;
 }
 
-int extfs_file_end(struct extfs *e, u32 dir, const char *name, size_t len, u32 *ino,
+int extfs_file_end(struct imgfs *fs, u32 dir, const char *name, size_t len, u32 *ino,
 		   struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct extfs_file *f = &e->file;
 	int rc = put_partial(e, 1, err);
 

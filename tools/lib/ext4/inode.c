@@ -33,7 +33,7 @@ int extfs_inode_write(struct extfs *e, u32 ino, struct ext2_inode_large *inode,
 
 /* Seconds in 34 bits, of which the upper two are kept with the nanoseconds. */
 static void set_time(struct extfs *e, struct ext2_inode_large *inode,
-		     const struct extfs_attr *a)
+		     const struct imgfs_attr *a)
 {
 	int64_t sec = a->sec < TIME_MIN ? TIME_MIN : a->sec > TIME_MAX ? TIME_MAX : a->sec;
 	u32 extra = (u32)((sec - (int32_t)sec) >> 32 & 3) | a->nsec << 2;
@@ -50,7 +50,7 @@ static void set_time(struct extfs *e, struct ext2_inode_large *inode,
 		e->newest = sec;
 }
 
-static void set_owner(struct ext2_inode_large *inode, const struct extfs_attr *a)
+static void set_owner(struct ext2_inode_large *inode, const struct imgfs_attr *a)
 {
 	inode->i_uid = (u16)a->uid;
 	inode->osd2.linux2.l_i_uid_high = (u16)(a->uid >> 16);
@@ -59,7 +59,7 @@ static void set_owner(struct ext2_inode_large *inode, const struct extfs_attr *a
 }
 
 void extfs_inode_fill(struct extfs *e, struct ext2_inode_large *inode,
-		      const struct extfs_attr *a)
+		      const struct imgfs_attr *a)
 {
 	memset(inode, 0, sizeof(*inode));
 	inode->i_mode = a->mode;
@@ -69,8 +69,9 @@ void extfs_inode_fill(struct extfs *e, struct ext2_inode_large *inode,
 	set_time(e, inode, a);
 }
 
-int extfs_set_attr(struct extfs *e, u32 ino, const struct extfs_attr *a, struct ybd_error *err)
+int extfs_set_attr(struct imgfs *fs, u32 ino, const struct imgfs_attr *a, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	int rc = extfs_inode_read(e, ino, &inode, err);
 
@@ -82,7 +83,7 @@ int extfs_set_attr(struct extfs *e, u32 ino, const struct extfs_attr *a, struct 
 	return extfs_inode_write(e, ino, &inode, err);
 }
 
-static void get_device(const struct ext2_inode_large *inode, struct extfs_attr *a)
+static void get_device(const struct ext2_inode_large *inode, struct imgfs_attr *a)
 {
 	u32 old = inode->i_block[0], new = inode->i_block[1];
 
@@ -90,8 +91,9 @@ static void get_device(const struct ext2_inode_large *inode, struct extfs_attr *
 	a->minor = old ? old & 0xff : (new & 0xff) | (new >> 12 & 0xfff00);
 }
 
-int extfs_get_attr(struct extfs *e, u32 ino, struct extfs_attr *a, struct ybd_error *err)
+int extfs_get_attr(struct imgfs *fs, u32 ino, struct imgfs_attr *a, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	int rc = extfs_inode_read(e, ino, &inode, err);
 
@@ -154,9 +156,10 @@ int extfs_inode_free(struct extfs *e, u32 ino, struct ext2_inode_large *inode,
 	return rc ? extfs_fail(e, rc, err, "inode %u", ino) : 0;
 }
 
-int extfs_link(struct extfs *e, u32 dir, const char *name, size_t len,
-	       const struct extfs_node *node, struct ybd_error *err)
+int extfs_link(struct imgfs *fs, u32 dir, const char *name, size_t len,
+	       const struct imgfs_node *node, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	int rc = extfs_inode_read(e, node->ino, &inode, err);
 
@@ -184,17 +187,18 @@ static int unlink_dir(struct extfs *e, u32 dir, u32 ino, struct ext2_inode_large
 	return rc ? rc : extfs_inode_links(e, dir, -1, err);
 }
 
-int extfs_unlink(struct extfs *e, u32 dir, const char *name, size_t len, struct ybd_error *err)
+int extfs_unlink(struct imgfs *fs, u32 dir, const char *name, size_t len, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
-	struct extfs_node node;
-	int rc = extfs_lookup(e, dir, name, len, &node, err);
+	struct imgfs_node node;
+	int rc = extfs_lookup(fs, dir, name, len, &node, err);
 
 	if (!rc && S_ISDIR(node.mode)) {
-		struct extfs_node none;
+		struct imgfs_node none;
 
 		/* bring it into memory, where it is asked for being empty */
-		rc = extfs_lookup(e, node.ino, "", 0, &none, err);
+		rc = extfs_lookup(fs, node.ino, "", 0, &none, err);
 		rc = rc == -ENOENT ? 0 : rc;
 	}
 	if (!rc)
@@ -212,9 +216,10 @@ int extfs_unlink(struct extfs *e, u32 dir, const char *name, size_t len, struct 
 
 /* ---- new ones ---- */
 
-int extfs_mkdir(struct extfs *e, u32 dir, const char *name, size_t len,
-		const struct extfs_attr *a, u32 *ino, struct ybd_error *err)
+int extfs_mkdir(struct imgfs *fs, u32 dir, const char *name, size_t len,
+		const struct imgfs_attr *a, u32 *ino, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	int rc = extfs_alloc_inode(e, true, ino, err);
 
@@ -234,7 +239,7 @@ int extfs_mkdir(struct extfs *e, u32 dir, const char *name, size_t len,
 static int slow_symlink(struct extfs *e, u32 ino, struct ext2_inode_large *inode,
 			const char *target, struct ybd_error *err)
 {
-	u8 block[EXTFS_BLOCK] = { 0 };
+	u8 block[IMGFS_BLOCK] = { 0 };
 	struct extfs_map m = { 0 };
 	u64 blk, got;
 	int rc = extfs_alloc_blocks(e, 1, &blk, &got, err);
@@ -254,15 +259,16 @@ static int slow_symlink(struct extfs *e, u32 ino, struct ext2_inode_large *inode
 	return rc;
 }
 
-int extfs_symlink(struct extfs *e, u32 dir, const char *name, size_t len,
-		  const struct extfs_attr *a, const char *target, u32 *ino,
+int extfs_symlink(struct imgfs *fs, u32 dir, const char *name, size_t len,
+		  const struct imgfs_attr *a, const char *target, u32 *ino,
 		  struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	size_t size = strlen(target);
 	int rc;
 
-	if (!size || size >= EXTFS_BLOCK)
+	if (!size || size >= IMGFS_BLOCK)
 		return ybd_error_set(err, size ? -EOPNOTSUPP : -EBADMSG,
 				     "the target of the symlink has %zu bytes", size);
 	rc = extfs_alloc_inode(e, false, ino, err);
@@ -279,8 +285,9 @@ int extfs_symlink(struct extfs *e, u32 dir, const char *name, size_t len,
 	return rc ? rc : extfs_dir_add(e, dir, name, len, *ino, a->mode, err);
 }
 
-int extfs_readlink(struct extfs *e, u32 ino, char target[EXTFS_BLOCK], struct ybd_error *err)
+int extfs_readlink(struct imgfs *fs, u32 ino, char target[IMGFS_BLOCK], struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	blk64_t blk;
 	errcode_t ret;
@@ -288,9 +295,9 @@ int extfs_readlink(struct extfs *e, u32 ino, char target[EXTFS_BLOCK], struct yb
 
 	if (rc)
 		return rc;
-	if (!S_ISLNK(inode.i_mode) || inode.i_size >= EXTFS_BLOCK)
+	if (!S_ISLNK(inode.i_mode) || inode.i_size >= IMGFS_BLOCK)
 		return ybd_error_set(err, -EUCLEAN, "inode %u is no symlink", ino);
-	memset(target, 0, EXTFS_BLOCK);
+	memset(target, 0, IMGFS_BLOCK);
 	if (inode.i_size < FAST_SYMLINK) {
 		memcpy(target, inode.i_block, inode.i_size);
 		return 0;
@@ -304,9 +311,10 @@ int extfs_readlink(struct extfs *e, u32 ino, char target[EXTFS_BLOCK], struct yb
 	return 0;
 }
 
-int extfs_mknod(struct extfs *e, u32 dir, const char *name, size_t len,
-		const struct extfs_attr *a, u32 *ino, struct ybd_error *err)
+int extfs_mknod(struct imgfs *fs, u32 dir, const char *name, size_t len,
+		const struct imgfs_attr *a, u32 *ino, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	int rc;
 

@@ -10,7 +10,7 @@
 #include "priv.h"
 
 #define BUCKETS		(EXTFS_CACHE_BLOCKS * 2)
-#define RUN_BLOCKS	(EXTFS_RUN_BYTES / EXTFS_BLOCK)
+#define RUN_BLOCKS	(EXTFS_RUN_BYTES / IMGFS_BLOCK)
 
 /* ---- file data ---- */
 
@@ -22,7 +22,7 @@ static int run_flush(struct extfs *e)
 	r->nr = 0;
 	if (!nr)
 		return 0;
-	return e->b->ops->write(e->b, r->blk * EXTFS_BLOCK, r->data, (size_t)nr * EXTFS_BLOCK);
+	return e->b->ops->write(e->b, r->blk * IMGFS_BLOCK, r->data, (size_t)nr * IMGFS_BLOCK);
 }
 
 int extfs_io_data(struct extfs *e, u64 blk, const void *buf, u32 nr)
@@ -48,9 +48,9 @@ int extfs_io_data(struct extfs *e, u64 blk, const void *buf, u32 nr)
 		n = n < nr ? n : nr;
 		if ((r->blk + r->nr) % RUN_BLOCKS + n > RUN_BLOCKS)
 			n = RUN_BLOCKS - (u32)((r->blk + r->nr) % RUN_BLOCKS);
-		memcpy(r->data + (size_t)r->nr * EXTFS_BLOCK, p, (size_t)n * EXTFS_BLOCK);
+		memcpy(r->data + (size_t)r->nr * IMGFS_BLOCK, p, (size_t)n * IMGFS_BLOCK);
 		r->nr += n;
-		p += (size_t)n * EXTFS_BLOCK;
+		p += (size_t)n * IMGFS_BLOCK;
 		blk += n;
 		nr -= n;
 		if (!((r->blk + r->nr) % RUN_BLOCKS)) {
@@ -71,7 +71,7 @@ static bool in_run(const struct extfs *e, u64 blk, u64 nr)
 
 static u8 *slot_data(struct extfs_cache *c, u32 i)
 {
-	return c->data + (size_t)i * EXTFS_BLOCK;
+	return c->data + (size_t)i * IMGFS_BLOCK;
 }
 
 static u32 bucket_of(u64 blk)
@@ -149,8 +149,8 @@ static int read_block(struct extfs *e, u64 blk, void *buf)
 			return i;
 		rc = in_run(e, blk, 1) ? run_flush(e) : 0;
 		if (!rc)
-			rc = e->b->ops->read(e->b, blk * EXTFS_BLOCK, slot_data(&e->cache, (u32)i),
-					     EXTFS_BLOCK);
+			rc = e->b->ops->read(e->b, blk * IMGFS_BLOCK, slot_data(&e->cache, (u32)i),
+					     IMGFS_BLOCK);
 		if (rc) {
 			/* the next one to want it reads it again */
 			e->cache.slot[i].blk = UINT64_MAX;
@@ -158,7 +158,7 @@ static int read_block(struct extfs *e, u64 blk, void *buf)
 		}
 	}
 	if (buf)
-		memcpy(buf, slot_data(&e->cache, (u32)i), EXTFS_BLOCK);
+		memcpy(buf, slot_data(&e->cache, (u32)i), IMGFS_BLOCK);
 	return 0;
 }
 
@@ -175,7 +175,7 @@ static int write_block(struct extfs *e, u64 blk, const void *buf)
 		if (i < 0)
 			return i;
 	}
-	memcpy(slot_data(&e->cache, (u32)i), buf, EXTFS_BLOCK);
+	memcpy(slot_data(&e->cache, (u32)i), buf, IMGFS_BLOCK);
 	e->cache.slot[i].dirty = true;
 	return 0;
 }
@@ -222,7 +222,7 @@ static errcode_t io_open(const char *name, int flags, io_channel *out)
 	c->magic = EXT2_ET_MAGIC_IO_CHANNEL;
 	c->manager = extfs_io_manager(opening);
 	c->name = strdup(name);
-	c->block_size = EXTFS_BLOCK;
+	c->block_size = IMGFS_BLOCK;
 	c->refcount = 1;
 	c->private_data = opening;
 	if (!c->name) {
@@ -258,7 +258,7 @@ static void range(io_channel c, u64 block, int count, u64 *off, u64 *len)
 static errcode_t io_read(io_channel c, unsigned long long block, int count, void *data)
 {
 	struct extfs *e = of(c);
-	u8 *p = data, tmp[EXTFS_BLOCK];
+	u8 *p = data, tmp[IMGFS_BLOCK];
 	u64 off, len;
 	int rc;
 
@@ -266,10 +266,10 @@ static errcode_t io_read(io_channel c, unsigned long long block, int count, void
 	if (off > e->b->size || len > e->b->size - off)
 		return EXT2_ET_SHORT_READ;
 	while (len) {
-		u32 in = (u32)(off % EXTFS_BLOCK);
-		u64 n = EXTFS_BLOCK - in < len ? EXTFS_BLOCK - in : len;
+		u32 in = (u32)(off % IMGFS_BLOCK);
+		u64 n = IMGFS_BLOCK - in < len ? IMGFS_BLOCK - in : len;
 
-		rc = read_block(e, off / EXTFS_BLOCK, tmp);
+		rc = read_block(e, off / IMGFS_BLOCK, tmp);
 		if (rc)
 			return code(rc);
 		memcpy(p, tmp + in, n);
@@ -283,24 +283,24 @@ static errcode_t io_read(io_channel c, unsigned long long block, int count, void
 static errcode_t write_bytes(struct extfs *e, u64 off, u64 len, const void *data)
 {
 	const u8 *p = data;
-	u8 tmp[EXTFS_BLOCK];
+	u8 tmp[IMGFS_BLOCK];
 	int rc;
 
 	if (off > e->b->size || len > e->b->size - off)
 		return EXT2_ET_SHORT_WRITE;
 	while (len) {
-		u32 in = (u32)(off % EXTFS_BLOCK);
-		u64 n = EXTFS_BLOCK - in < len ? EXTFS_BLOCK - in : len;
+		u32 in = (u32)(off % IMGFS_BLOCK);
+		u64 n = IMGFS_BLOCK - in < len ? IMGFS_BLOCK - in : len;
 		const u8 *from = p;
 
-		if (n < EXTFS_BLOCK) {
-			rc = read_block(e, off / EXTFS_BLOCK, tmp);
+		if (n < IMGFS_BLOCK) {
+			rc = read_block(e, off / IMGFS_BLOCK, tmp);
 			if (rc)
 				return code(rc);
 			memcpy(tmp + in, p, n);
 			from = tmp;
 		}
-		rc = write_block(e, off / EXTFS_BLOCK, from);
+		rc = write_block(e, off / IMGFS_BLOCK, from);
 		if (rc)
 			return code(rc);
 		p += n;
@@ -345,8 +345,8 @@ static errcode_t io_zeroout(io_channel c, unsigned long long block, unsigned lon
 	struct extfs *e = of(c);
 	int rc;
 
-	if (c->block_size != (int)EXTFS_BLOCK || block > e->b->size / EXTFS_BLOCK ||
-	    count > e->b->size / EXTFS_BLOCK - block)
+	if (c->block_size != (int)IMGFS_BLOCK || block > e->b->size / IMGFS_BLOCK ||
+	    count > e->b->size / IMGFS_BLOCK - block)
 		return EXT2_ET_UNIMPLEMENTED;
 	rc = in_run(e, block, count) ? run_flush(e) : 0;
 	for (u64 i = 0; !rc && i < count; i++) {
@@ -354,11 +354,11 @@ static errcode_t io_zeroout(io_channel c, unsigned long long block, unsigned lon
 
 		if (slot < 0)
 			continue;
-		memset(slot_data(&e->cache, (u32)slot), 0, EXTFS_BLOCK);
+		memset(slot_data(&e->cache, (u32)slot), 0, IMGFS_BLOCK);
 		e->cache.slot[slot].dirty = false;
 	}
 	if (!rc)
-		rc = e->b->ops->zero(e->b, block * EXTFS_BLOCK, count * EXTFS_BLOCK);
+		rc = e->b->ops->zero(e->b, block * IMGFS_BLOCK, count * IMGFS_BLOCK);
 	return code(rc);
 }
 
@@ -389,7 +389,7 @@ int extfs_io_init(struct extfs *e, struct ybd_error *err)
 
 	c->slot = calloc(EXTFS_CACHE_BLOCKS, sizeof(*c->slot));
 	c->bucket = calloc(BUCKETS, sizeof(*c->bucket));
-	c->data = malloc((size_t)EXTFS_CACHE_BLOCKS * EXTFS_BLOCK);
+	c->data = malloc((size_t)EXTFS_CACHE_BLOCKS * IMGFS_BLOCK);
 	c->order = calloc(EXTFS_CACHE_BLOCKS, sizeof(*c->order));
 	e->run.data = malloc(EXTFS_RUN_BYTES);
 	if (!c->slot || !c->bucket || !c->data || !c->order || !e->run.data)

@@ -13,8 +13,8 @@
 
 static void fill_params(const struct extfs *e, struct ext2_super_block *p)
 {
-	u64 blocks = e->b->size / EXTFS_BLOCK;
-	u64 groups = (blocks + 8 * EXTFS_BLOCK - 1) / (8 * EXTFS_BLOCK);
+	u64 blocks = e->b->size / IMGFS_BLOCK;
+	u64 groups = (blocks + 8 * IMGFS_BLOCK - 1) / (8 * IMGFS_BLOCK);
 	u64 gdt = (groups * GROW_TIMES + 63) / 64;
 
 	memset(p, 0, sizeof(*p));
@@ -103,7 +103,7 @@ static void identify(struct extfs *e, const struct extfs_opts *o)
 
 static int root(struct extfs *e, struct ybd_error *err)
 {
-	struct extfs_attr a = { .mode = S_IFDIR | 0755 };
+	struct imgfs_attr a = { .mode = S_IFDIR | 0755 };
 	struct ext2_inode_large inode;
 	int rc;
 

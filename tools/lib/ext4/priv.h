@@ -112,7 +112,7 @@ struct extfs_file {
 	u64 size;
 	u64 pos;
 	u32 lblk;
-	u8 block[EXTFS_BLOCK];
+	u8 block[IMGFS_BLOCK];
 	u32 fill;
 	u64 at;
 	u32 ready;
@@ -124,6 +124,7 @@ struct extfs_dir;
 
 /**
  * struct extfs - a filesystem that is open
+ * @base: what others know of it
  * @fs: libext2fs's
  * @b: what it is in
  * @cache: metadata blocks
@@ -136,6 +137,7 @@ struct extfs_dir;
  * @dir_bytes: memory they take
  */
 struct extfs {
+	struct imgfs base;
 	ext2_filsys fs;
 	struct bytestore *b;
 	struct extfs_cache cache;
@@ -147,6 +149,50 @@ struct extfs {
 	struct extfs_dir *dirs[EXTFS_DIR_BUCKETS];
 	size_t dir_bytes;
 };
+
+static inline struct extfs *extfs_of(struct imgfs *fs)
+{
+	return (struct extfs *)fs;
+}
+
+/* What imgfs.h describes. */
+int extfs_finish(struct imgfs *fs, int64_t sec, struct ybd_error *err);
+void extfs_abort(struct imgfs *fs);
+int64_t extfs_newest(struct imgfs *fs);
+int extfs_lookup(struct imgfs *fs, u32 dir, const char *name, size_t len, struct imgfs_node *out,
+		 struct ybd_error *err);
+int extfs_parent(struct imgfs *fs, u32 dir, u32 *out, struct ybd_error *err);
+int extfs_next(struct imgfs *fs, u32 dir, size_t *pos, char name[IMGFS_NAME_MAX + 1],
+	       struct imgfs_node *out, struct ybd_error *err);
+int extfs_link(struct imgfs *fs, u32 dir, const char *name, size_t len,
+	       const struct imgfs_node *node, struct ybd_error *err);
+int extfs_unlink(struct imgfs *fs, u32 dir, const char *name, size_t len, struct ybd_error *err);
+int extfs_mkdir(struct imgfs *fs, u32 dir, const char *name, size_t len, const struct imgfs_attr *a,
+		u32 *ino, struct ybd_error *err);
+int extfs_symlink(struct imgfs *fs, u32 dir, const char *name, size_t len,
+		  const struct imgfs_attr *a, const char *target, u32 *ino, struct ybd_error *err);
+int extfs_mknod(struct imgfs *fs, u32 dir, const char *name, size_t len, const struct imgfs_attr *a,
+		u32 *ino, struct ybd_error *err);
+int extfs_set_attr(struct imgfs *fs, u32 ino, const struct imgfs_attr *a, struct ybd_error *err);
+int extfs_get_attr(struct imgfs *fs, u32 ino, struct imgfs_attr *a, struct ybd_error *err);
+int extfs_readlink(struct imgfs *fs, u32 ino, char target[IMGFS_BLOCK], struct ybd_error *err);
+int extfs_set_xattrs(struct imgfs *fs, u32 ino, const struct imgfs_xattr *x, size_t n,
+		     struct ybd_error *err);
+int extfs_has_xattr(struct imgfs *fs, u32 ino, const char *name, struct ybd_error *err);
+int extfs_copy_xattrs(struct imgfs *fs, u32 from, u32 to, const char *but, struct ybd_error *err);
+int extfs_stat(struct imgfs *fs, u32 ino, struct imgfs_stat *st, struct ybd_error *err);
+int extfs_ranges(struct imgfs *fs, u32 ino, struct imgfs_range **r, size_t *n,
+		 struct ybd_error *err);
+int extfs_read(struct imgfs *fs, u64 at, void *buf, size_t len, struct ybd_error *err);
+int extfs_each_xattr(struct imgfs *fs, u32 ino, imgfs_xattr_fn fn, void *arg,
+		     struct ybd_error *err);
+u64 extfs_reserve(struct imgfs *fs, u64 nr);
+int extfs_file_begin(struct imgfs *fs, const struct imgfs_attr *a, u64 size, struct ybd_error *err);
+void extfs_file_place(struct imgfs *fs, u64 blk);
+int extfs_file_write(struct imgfs *fs, u64 off, const void *buf, size_t len, u64 more,
+		     struct ybd_error *err);
+int extfs_file_end(struct imgfs *fs, u32 dir, const char *name, size_t len, u32 *ino,
+		   struct ybd_error *err);
 
 /* Describe an error of libext2fs, or that of the store below when that is the reason. */
 int extfs_fail(struct extfs *e, errcode_t rc, struct ybd_error *err, const char *fmt, ...)
@@ -181,7 +227,7 @@ int extfs_inode_write(struct extfs *e, u32 ino, struct ext2_inode_large *inode,
 		      struct ybd_error *err);
 /* A new inode as it is before it has blocks. */
 void extfs_inode_fill(struct extfs *e, struct ext2_inode_large *inode,
-		      const struct extfs_attr *a);
+		      const struct imgfs_attr *a);
 /* One more or less subdirectory. */
 int extfs_inode_links(struct extfs *e, u32 ino, int change, struct ybd_error *err);
 /* Its last name is gone: blocks, xattrs and the inode itself. */
@@ -260,7 +306,7 @@ struct extfs_dir {
 	bool fresh;
 };
 
-/* Blocks of a directory: *@nr of EXTFS_BLOCK bytes each, to be freed; *@indexed: with an index. */
+/* Blocks of a directory: *@nr of IMGFS_BLOCK bytes each, to be freed; *@indexed: with an index. */
 int extfs_dir_build(struct extfs *e, const struct extfs_dir *d, u8 **blocks, u32 *nr,
 		    bool *indexed, struct ybd_error *err);
 /* Names of one block, handed to @fn. */

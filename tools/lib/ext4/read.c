@@ -11,7 +11,7 @@
 /* ---- inodes ---- */
 
 /* As the kernel: the old form where it is used, else the new one. */
-static void device_numbers(const struct ext2_inode_large *inode, struct extfs_attr *a)
+static void device_numbers(const struct ext2_inode_large *inode, struct imgfs_attr *a)
 {
 	u32 old = inode->i_block[0], new = inode->i_block[1];
 
@@ -19,10 +19,11 @@ static void device_numbers(const struct ext2_inode_large *inode, struct extfs_at
 	a->minor = old ? old & 0xff : (new & 0xff) | (new >> 12 & 0xfff00);
 }
 
-int extfs_stat(struct extfs *e, u32 ino, struct extfs_stat *st, struct ybd_error *err)
+int extfs_stat(struct imgfs *fs, u32 ino, struct imgfs_stat *st, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
-	int rc = extfs_get_attr(e, ino, &st->attr, err);
+	int rc = extfs_get_attr(fs, ino, &st->attr, err);
 
 	if (!rc)
 		rc = extfs_inode_read(e, ino, &inode, err);
@@ -78,17 +79,17 @@ static errcode_t walk_blocks(struct extfs *e, u32 ino, struct ext2_inode_large *
 	return ret;
 }
 
-static int to_ranges(const struct extfs_map *m, u64 size, struct extfs_range **r, size_t *n)
+static int to_ranges(const struct extfs_map *m, u64 size, struct imgfs_range **r, size_t *n)
 {
 	*n = 0;
 	*r = calloc(m->nr + 1, sizeof(**r));
 	if (!*r)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->nr; i++) {
-		struct extfs_range x = {
-			.off = (u64)m->ext[i].lblk * EXTFS_BLOCK,
-			.at = m->ext[i].pblk * EXTFS_BLOCK,
-			.len = (u64)m->ext[i].len * EXTFS_BLOCK,
+		struct imgfs_range x = {
+			.off = (u64)m->ext[i].lblk * IMGFS_BLOCK,
+			.at = m->ext[i].pblk * IMGFS_BLOCK,
+			.len = (u64)m->ext[i].len * IMGFS_BLOCK,
 		};
 
 		if (*n && x.off < (*r)[*n - 1].off + (*r)[*n - 1].len)
@@ -102,9 +103,10 @@ static int to_ranges(const struct extfs_map *m, u64 size, struct extfs_range **r
 	return 0;
 }
 
-int extfs_ranges(struct extfs *e, u32 ino, struct extfs_range **r, size_t *n,
+int extfs_ranges(struct imgfs *fs, u32 ino, struct imgfs_range **r, size_t *n,
 		 struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_inode_large inode;
 	struct extfs_map m = { 0 };
 	errcode_t ret = 0;
@@ -118,7 +120,7 @@ int extfs_ranges(struct extfs *e, u32 ino, struct extfs_range **r, size_t *n,
 	if (size && inode.i_flags & EXT4_EXTENTS_FL)
 		ret = walk_extents(e, ino, &inode, &m, &rc);
 	else if (size)
-		ret = walk_blocks(e, ino, &inode, (size + EXTFS_BLOCK - 1) / EXTFS_BLOCK, &m, &rc);
+		ret = walk_blocks(e, ino, &inode, (size + IMGFS_BLOCK - 1) / IMGFS_BLOCK, &m, &rc);
 	if (!ret && !rc)
 		rc = to_ranges(&m, size, r, n);
 	free(m.ext);
@@ -131,8 +133,10 @@ int extfs_ranges(struct extfs *e, u32 ino, struct extfs_range **r, size_t *n,
 	return ybd_error_sys(err, rc, "the blocks of inode %u", ino);
 }
 
-int extfs_read(struct extfs *e, u64 at, void *buf, size_t len, struct ybd_error *err)
+int extfs_read(struct imgfs *fs, u64 at, void *buf, size_t len, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
+
 	if (at > e->b->size || len > e->b->size - at)
 		return ybd_error_set(err, -EUCLEAN, "data beyond the end of the ext4");
 	if (!e->b->ops->read(e->b, at, buf, len))
@@ -146,7 +150,7 @@ int extfs_read(struct extfs *e, u64 at, void *buf, size_t len, struct ybd_error 
 
 struct each {
 	struct ext2_xattr_handle *h;
-	int (*fn)(void *arg, const struct extfs_xattr *x);
+	int (*fn)(void *arg, const struct imgfs_xattr *x);
 	void *arg;
 	errcode_t ret;
 	int rc;
@@ -164,7 +168,7 @@ static void fix_acl(u8 *acl, size_t len)
 static int one_xattr(char *name, char *value, size_t len, void *arg)
 {
 	struct each *each = arg;
-	struct extfs_xattr x = { name, value, len };
+	struct imgfs_xattr x = { name, value, len };
 	void *own = NULL;
 
 	if (!strncmp(name, POSIX_ACL, strlen(POSIX_ACL))) {
@@ -180,10 +184,11 @@ static int one_xattr(char *name, char *value, size_t len, void *arg)
 	return each->ret || each->rc ? XATTR_ABORT : 0;
 }
 
-int extfs_each_xattr(struct extfs *e, u32 ino,
-		     int (*fn)(void *arg, const struct extfs_xattr *x), void *arg,
+int extfs_each_xattr(struct imgfs *fs, u32 ino,
+		     int (*fn)(void *arg, const struct imgfs_xattr *x), void *arg,
 		     struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct each each = { .fn = fn, .arg = arg };
 	errcode_t ret = e2.xattrs_open(e->fs, ino, &each.h);
 

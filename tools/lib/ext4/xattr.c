@@ -12,7 +12,7 @@ static bool storable(const char *name)
 
 	if (!strcmp(name, "system.posix_acl_access") || !strcmp(name, "system.posix_acl_default"))
 		return true;
-	if (strlen(name) > EXTFS_NAME_MAX)
+	if (strlen(name) > IMGFS_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(prefix); i++)
 		if (!strncmp(name, prefix[i], strlen(prefix[i])) && name[strlen(prefix[i])])
@@ -20,9 +20,10 @@ static bool storable(const char *name)
 	return false;
 }
 
-int extfs_set_xattrs(struct extfs *e, u32 ino, const struct extfs_xattr *x, size_t n,
+int extfs_set_xattrs(struct imgfs *fs, u32 ino, const struct imgfs_xattr *x, size_t n,
 		     struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_xattr_handle *h;
 	const char *name = "its attributes";
 	errcode_t ret;
@@ -89,8 +90,9 @@ static int open_xattrs(struct extfs *e, u32 ino, struct ext2_xattr_handle **h,
 	return ret ? extfs_fail(e, ret, err, "xattrs of inode %u", ino) : 0;
 }
 
-int extfs_has_xattr(struct extfs *e, u32 ino, const char *name, struct ybd_error *err)
+int extfs_has_xattr(struct imgfs *fs, u32 ino, const char *name, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct ext2_xattr_handle *h;
 	void *value = NULL;
 	errcode_t ret;
@@ -142,8 +144,9 @@ static int copy_xattr(char *name, char *stored, size_t stored_len, void *arg)
 	return c->ret ? XATTR_ABORT : 0;
 }
 
-int extfs_copy_xattrs(struct extfs *e, u32 from, u32 to, const char *but, struct ybd_error *err)
+int extfs_copy_xattrs(struct imgfs *fs, u32 from, u32 to, const char *but, struct ybd_error *err)
 {
+	struct extfs *e = extfs_of(fs);
 	struct copying c = { .but = but };
 	errcode_t ret;
 	int rc = may_have_xattrs(e, from, err);
