@@ -50,7 +50,7 @@ _ybdctl_value()
 	--format)
 		_ybdctl_reply -W "overlaybd raw tar" -- "$2" ;;
 	--fs)
-		_ybdctl_reply -W "ext4" -- "$2" ;;
+		_ybdctl_reply -W "ext4 erofs" -- "$2" ;;
 	--platform)
 		_ybdctl_reply -W "linux/amd64 linux/arm64" -- "$2" ;;
 	--pool)

@@ -106,8 +106,10 @@ static void check_how(struct chain_how *how, const char *journal)
 	if (strcmp(how->format, "overlaybd") && strcmp(how->format, "overlayfs"))
 		cmd_usage("--format: \"%s\" is not supported; overlaybd and overlayfs are",
 			  how->format);
-	if (strcmp(how->fs, "ext4"))
-		cmd_usage("--fs: \"%s\" is not supported; ext4 is", how->fs);
+	if (strcmp(how->fs, "ext4") && !chain_is_erofs(how))
+		cmd_usage("--fs: \"%s\" is not supported; ext4 and erofs are", how->fs);
+	if (how->no_journal && chain_is_erofs(how))
+		cmd_usage("--journal none is for ext4: erofs never has a journal");
 	if (how->size < IMGFS_SIZE_MIN || how->size > IMGFS_SIZE_MAX ||
 	    how->size % IMGFS_BLOCK)
 		cmd_usage("--size: from 16M to 16T, a multiple of 4096");
@@ -230,7 +232,7 @@ static void print_result(const struct run *r)
 		print_str("lowerdir", NULL);
 	print_str("fs", r->c.how.fs);
 	if (print_is_json() || r->c.how.no_journal)
-		print_bool("journal", !r->c.how.no_journal);
+		print_bool("journal", !r->c.how.no_journal && !chain_is_erofs(&r->c.how));
 	print_size("size", r->c.how.size);
 	print_list_begin("layers", layer_cols);
 	for (size_t i = 0; i < img->nr; i++) {
@@ -325,7 +327,7 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 	const struct opt opts[] = {
 		OPT_STR("format", "FORMAT", &r.c.how.format,
 			"overlaybd: merged, the default; overlayfs: a directory per layer."),
-		OPT_STR("fs", "FS", &r.c.how.fs, "ext4."),
+		OPT_STR("fs", "FS", &r.c.how.fs, "ext4, the default, or erofs, which is read-only."),
 		OPT_SIZE("size", &r.c.how.size, "Of the filesystem; 16G by default."),
 		OPT_STR("journal", "auto|none", &journal, "none: not for uppers that are kept."),
 		OPT_STR("hot-list", "FILE", &hot, "Names of files that are laid out first."),

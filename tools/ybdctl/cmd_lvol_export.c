@@ -8,6 +8,7 @@
 
 #include "cmd_lvol.h"
 #include "convert/totar.h"
+#include "erofs/erofs.h"
 #include "ext4/extfs.h"
 #include "util.h"
 
@@ -121,6 +122,15 @@ static int map_flush(struct bytestore *b)
 	return 0;
 }
 
+static int open_fs(struct bytestore *b, struct imgfs **fs, struct ybd_error *err)
+{
+	int rc = erofs_is_there(b, err);
+
+	if (rc < 0)
+		return rc;
+	return rc ? erofs_open(b, fs, err) : extfs_look(b, fs, err);
+}
+
 static int write_tar(const struct export *x, int fd, struct ybd_error *err)
 {
 	static const struct bytestore_ops ops = { map_read, map_write, map_zero, map_flush };
@@ -129,7 +139,7 @@ static int write_tar(const struct export *x, int fd, struct ybd_error *err)
 	};
 	struct imgfs *fs;
 	u64 sockets;
-	int rc = extfs_look(&m.b, &fs, err);
+	int rc = open_fs(&m.b, &fs, err);
 
 	if (rc)
 		return rc;

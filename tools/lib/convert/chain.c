@@ -33,6 +33,11 @@ bool chain_is_overlayfs(const struct chain_how *how)
 	return !strcmp(how->format, "overlayfs");
 }
 
+bool chain_is_erofs(const struct chain_how *how)
+{
+	return !strcmp(how->fs, "erofs");
+}
+
 const char *chain_lowerdir(size_t nr, char text[CHAIN_LOWERDIR_LEN])
 {
 	size_t at = 0;

@@ -12,8 +12,8 @@
 /**
  * struct chain_how - what besides the layers decides what an lvol holds
  * @format: "overlaybd" or "overlayfs"
- * @fs: "ext4"
- * @no_journal: the filesystem has none
+ * @fs: "ext4" or "erofs"
+ * @no_journal: the ext4 has none
  * @size: of the filesystem
  * @hot: digest of the list of files that are laid out first; NULL for none
  */
@@ -46,10 +46,12 @@ const char *chain_how_text(const struct chain_how *how, char text[CHAIN_HOW_LEN]
 /* Each layer in a directory of its own, rather than merged? */
 bool chain_is_overlayfs(const struct chain_how *how);
 
+bool chain_is_erofs(const struct chain_how *how);
+
 /* The directories of @nr layers, LOWERS_MAX at most, as overlayfs wants them: "3:2:1". */
 const char *chain_lowerdir(size_t nr, char text[CHAIN_LOWERDIR_LEN]);
 
-/* UUID and hash seed of the filesystem whose lowest layer is @chain. */
+/* UUID, and hash seed of an ext4, of the filesystem whose lowest layer is @chain. */
 void chain_fs_ids(const struct oci_digest *chain, const struct chain_how *how, u8 uuid[16],
 		  u8 seed[16]);
 

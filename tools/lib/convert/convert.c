@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 
+#include "../erofs/erofs.h"
 #include "../ext4/extfs.h"
 #include "../util.h"
 #include "convert.h"
@@ -102,11 +103,12 @@ static int open_fs(struct convert *c, struct lvolbytes *b, bool first, struct im
 		   struct ybd_error *err)
 {
 	struct extfs_opts o = { .no_journal = c->how.no_journal };
+	bool erofs = chain_is_erofs(&c->how);
 
 	if (!first)
-		return extfs_open(&b->b, fs, err);
+		return erofs ? erofs_open(&b->b, fs, err) : extfs_open(&b->b, fs, err);
 	chain_fs_ids(&c->image->layer[0].chain_id, &c->how, o.uuid, o.hash_seed);
-	return extfs_make(&b->b, &o, fs, err);
+	return erofs ? erofs_make(&b->b, o.uuid, fs, err) : extfs_make(&b->b, &o, fs, err);
 }
 
 static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error *err)
