@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regular files, written from the beginning to the end, one behind the other. One that comes without
- * holes is one piece; others are tables of chunks, in which what was not written is a hole or reads
- * as zeros, as nothing was ever written there.
+ * Regular files, written from the beginning to the end, one behind the other. One that comes
+ * without holes is one piece; others are tables of chunks, in which what was not written is a hole
+ * or reads as zeros, as nothing was ever written there.
  */
 #include <errno.h>
 #include <stdlib.h>

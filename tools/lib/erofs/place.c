@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where metadata go: inodes with what is behind them, so that what fits into a block is in one, then
- * full blocks of directories. Both in the order of a walk, which depends on the tree alone.
+ * Where metadata go: inodes with what is behind them, so that what fits into a block is in one,
+ * then full blocks of directories. Both in the order of a walk, which depends on the tree alone.
  */
 #include <errno.h>
 #include <stdlib.h>

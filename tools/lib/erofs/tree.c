@@ -15,7 +15,7 @@ int ero_tree_charge(struct ero_tree *t, int64_t bytes, struct ybd_error *err)
 		return 0;
 	t->bytes -= (u64)bytes;
 	return ybd_error_set(err, -EOPNOTSUPP,
-			     "the tree takes more than %u MiB of memory, which is what erofs is limited to here: ext4 is not",
+			     "the tree takes more than %u MiB of memory: ext4 has no such limit",
 			     ERO_MEMORY_MAX >> 20);
 }
 
