@@ -43,6 +43,8 @@ def layers(top):
         for k, other in enumerate(tars):
             write(top, "layers", "%d-%d" % (i, k), two(one, other))
             write(top, "layers", "apart-%d-%d" % (i, k), two(one, other, 0x8000))
+            write(top, "layers", "erofs-%d-%d" % (i, k),
+                  two(one, other, 0xc000 if (i + k) % 2 else 0x4000))
     for fmt in tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT:
         buf = io.BytesIO()
         with tarfile.open(fileobj=buf, mode="w", format=fmt) as tar:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer target: layers of any bytes whatever, two of them, applied to an ext4 in memory. What
- * was applied without an error has to be there again when the filesystem is opened, as a tree, with
+ * libFuzzer target: layers of any bytes whatever, two of them, applied to an ext4 or an EROFS in
+ * memory. What was applied without an error has to be there again when the filesystem is opened, as a tree, with
  * as many names for each inode as it says.
  *
  * An input is the length of the first layer in records of 512 bytes (two bytes), and both layers.
- * With the uppermost bit of the length the layers are not merged.
+ * With the uppermost bit of the length the layers are not merged; with the next one it is an EROFS.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "convert/apply.h"
+#include "erofs/erofs.h"
 #include "ext4/extfs.h"
 #include "util.h"
 
@@ -35,7 +36,8 @@ static void broken(const char *what, int line)
 
 #define BLOCKS	(IMGFS_SIZE_MIN / IMGFS_BLOCK)
 
-static u8 *blank[BLOCKS], *page[BLOCKS];
+static u8 *blanks[2][BLOCKS], **blank = blanks[0], *page[BLOCKS];
+static bool erofs;
 
 static int mem_io(struct bytestore *b, u64 off, void *buf, const void *from, size_t len)
 {
@@ -95,7 +97,12 @@ static void make_blank(void)
 
 	must(!extfs_make(&store, &o, &e, &err));
 	must(!imgfs_finish(e, 1, &err));
-	memcpy(blank, page, sizeof(blank));
+	memcpy(blanks[0], page, sizeof(page));
+	memset(page, 0, sizeof(page));
+	blank = blanks[1];
+	must(!erofs_make(&store, o.uuid, &e, &err));
+	must(!imgfs_finish(e, 1, &err));
+	memcpy(blanks[1], page, sizeof(page));
 	memset(page, 0, sizeof(page));
 }
 
@@ -105,6 +112,11 @@ static void reset(void)
 		free(page[i]);
 	memset(page, 0, sizeof(page));
 	memset(&store.err, 0, sizeof(store.err));
+}
+
+static int open_fs(struct imgfs **e, struct ybd_error *err)
+{
+	return erofs ? erofs_open(&store, e, err) : extfs_open(&store, e, err);
 }
 
 /* ---- what came of it ---- */
@@ -142,7 +154,7 @@ static void check(void)
 	struct ybd_error err = { 0 };
 	struct imgfs *e;
 
-	must(!extfs_open(&store, &e, &err));
+	must(!open_fs(&e, &err));
 	memset(names, 0, sizeof(names));
 	walk(e, IMGFS_ROOT, IMGFS_ROOT, 0);
 	/* it opens again, and takes a further layer */
@@ -195,7 +207,7 @@ static int apply(const u8 *data, size_t len, size_t nr)
 	rc = oci_layer_open(s, &l, &r, &err);
 	if (rc)
 		goto out;
-	must(!extfs_open(&store, &e, &err));
+	must(!open_fs(&e, &err));
 	if (nr)
 		must(!lowers_begin(&lowers, e, nr, &err));
 	rc = apply_layer(e, nr ? &lowers : NULL, r, NULL, NULL, &err);
@@ -212,7 +224,7 @@ out:
 
 static size_t first_length(const u8 *data)
 {
-	return (size_t)(data[0] | (data[1] & 0x7f) << 8) * 512;
+	return (size_t)(data[0] | (data[1] & 0x3f) << 8) * 512;
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -225,6 +237,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (size < 2)
 		return 0;
 	apart = data[1] & 0x80;
+	erofs = data[1] & 0x40;
+	blank = blanks[erofs];
 	first = first_length(data);
 	data += 2;
 	size -= 2;
