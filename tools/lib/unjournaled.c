@@ -13,6 +13,7 @@
 #define COMPAT_AT	0x5cu
 #define MAGIC		0xef53u
 #define HAS_JOURNAL	0x4u
+#define EROFS_MAGIC	0xe0f5e1e2u	/* of a superblock at the same place */
 
 /* A sector of the image; zeros where nothing covers it. */
 static int read_sector(const struct ybd_plan *p, u64 off, u8 *sector, struct ybd_error *err)
@@ -41,13 +42,16 @@ static int read_sector(const struct ybd_plan *p, u64 off, u8 *sector, struct ybd
 int ybd_plan_unjournaled(const struct ybd_plan *p, struct ybd_error *err)
 {
 	u8 sector[SECTOR];
-	u32 compat;
+	u32 compat, first;
 	u16 magic;
 	int rc = read_sector(p, SUPER, sector, err);
 
 	if (rc)
 		return rc;
+	memcpy(&first, sector, sizeof(first));
 	memcpy(&magic, sector + MAGIC_AT, sizeof(magic));
 	memcpy(&compat, sector + COMPAT_AT, sizeof(compat));
-	return le16toh(magic) == MAGIC && !(le32toh(compat) & HAS_JOURNAL);
+	if (le32toh(first) == EROFS_MAGIC)
+		return YBD_NEVER_WRITTEN;
+	return le16toh(magic) == MAGIC && !(le32toh(compat) & HAS_JOURNAL) ? YBD_UNJOURNALED : 0;
 }

@@ -92,6 +92,10 @@ static int check_journal(const struct create *c, const struct ybd_plan *p, const
 
 	if (rc <= 0)
 		return rc;
+	if (rc == YBD_NEVER_WRITTEN)
+		return ybd_error_set(err, -EMEDIUMTYPE,
+				     "%s: image \"%s\" is an erofs, which is never written to: there is nothing to keep in a pool (--ro: overlayfs over it takes writes; --unjournaled: make it all the same)",
+				     name, p->name);
 	return ybd_error_set(err, -EMEDIUMTYPE,
 			     "%s: image \"%s\" is an ext4 without a journal: a crash would damage what is kept in a pool (--volatile or --ram: keep nothing; --unjournaled: take it, and run e2fsck after a crash)",
 			     name, p->name);
