@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""guest.py STORE POOL: in the guest, converted images on /dev/ybdN, for the suite convert-vm.
+"""guest.py STORE POOL [CASE...]: in the guest, converted images on /dev/ybdN, for the suite convert-vm.
 
-STORE holds odd and plain of prepare.py, whose layouts are in $YBD_SHARE; POOL is a disk. An upper
-is left in it, whose contents are in $YBD_SHARE/left.
+STORE holds odd and plain of prepare.py, whose layouts are in $YBD_SHARE, and odd twice as an erofs;
+POOL is a disk. An upper is left in it, whose contents are in $YBD_SHARE/left.
 """
 
 import hashlib
@@ -94,10 +94,14 @@ def check_model(layout, found):
         same("differences", pickle.load(f).compare(found), "")
 
 
-def lvol(layout):
+def converted(layout):
     """What is in the store already: nothing is written to find out its name."""
     with open(os.path.join(SHARE, layout + ".json")) as f:
-        return json.loads(f.read().splitlines()[-1])["name"]
+        return json.loads(f.read().splitlines()[-1])
+
+
+def lvol(layout):
+    return converted(layout)["name"]
 
 
 # ---- cases ----
@@ -136,6 +140,41 @@ def append():
         os.unlink(d.dir + "/mine")
         # a file was made and removed there
         os.utime(d.dir, ns=(0, root))
+        check_model("odd", tree.walk(d.dir))
+
+
+# ---- erofs ----
+
+def erofs_tree():
+    with Device("erofs", lvol("erofs"), "--ro") as d:
+        same("type", run("findmnt", "-n", "-o", "FSTYPE", d.dir).strip(), "erofs")
+        check_model("odd", tree.walk(d.dir))
+
+
+def erofs_overlay():
+    """The directories of an erofs as lowerdirs, and something written above them."""
+    got = converted("erofs-overlayfs")
+    upper = "/run/over"
+    for name in "", "/upper", "/work", "/root":
+        os.makedirs(upper + name, exist_ok=True)
+    with Device("lowers", got["name"], "--ro") as d, \
+            open(os.path.join(SHARE, "odd.tree"), "rb") as f:
+        os.chdir(d.dir)
+        run("mount", "-t", "overlay", "-o", "lowerdir=%s,upperdir=%s/upper,workdir=%s/work"
+            % (got["lowerdir"], upper, upper), "overlay", upper + "/root")
+        os.chdir("/")
+        same("differences", pickle.load(f).compare(tree.walk(upper + "/root"), links=False), "")
+        with open(upper + "/root/block", "r+b") as out:
+            out.write(b"above")
+        same("below", tree.digest(d.dir + "/1/block"), hashlib.sha256(b"b" * 4096).hexdigest())
+        run("umount", upper + "/root")
+
+
+def erofs_upper():
+    """There is nothing to keep of it."""
+    says(run("ybdctl", "create", "kept", "--image", "images/" + lvol("erofs"), "--pool", POOL,
+             code=7), "is an erofs, which is never written to", "--ro")
+    with Device("ram", lvol("erofs"), "--ram", "1M") as d:
         check_model("odd", tree.walk(d.dir))
 
 
@@ -280,15 +319,16 @@ def leave_upper():
     run("ybdctl", "pool", "check", POOL)
 
 
-CASES = (model_tree, umoci_tree, append, commit_upper, commit_grown, commit_mounted,
+CASES = (model_tree, umoci_tree, erofs_tree, erofs_overlay, erofs_upper, append, commit_upper, commit_grown, commit_mounted,
          commit_other_image, leave_upper)
 
 
 def main():
     run("ybdctl", "pool", "create", "--name", "local", POOL)
-    print("KTAP version 1\n1..%d" % len(CASES), flush=True)
+    cases = [c for c in CASES if len(sys.argv) < 4 or c.__name__ in sys.argv[3:]]
+    print("KTAP version 1\n1..%d" % len(cases), flush=True)
     failed = 0
-    for i, case in enumerate(CASES, 1):
+    for i, case in enumerate(cases, 1):
         name = "convert: in a guest: " + case.__name__.replace("_", " ")
         try:
             began = time.monotonic()
