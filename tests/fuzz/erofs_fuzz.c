@@ -292,7 +292,7 @@ static void save(const char *dir, int n)
 
 static void make_seeds(const char *dir)
 {
-	const u8 uuid[16] = "fuzz";
+	static const u8 uuid[16] = "fuzz";
 	struct ybd_error err = { 0 };
 	char name[300];
 	struct imgfs *fs;

@@ -327,7 +327,7 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 	const struct opt opts[] = {
 		OPT_STR("format", "FORMAT", &r.c.how.format,
 			"overlaybd: merged, the default; overlayfs: a directory per layer."),
-		OPT_STR("fs", "FS", &r.c.how.fs, "ext4, the default, or erofs, which is read-only."),
+		OPT_STR("fs", "FS", &r.c.how.fs, "ext4, the default; erofs: read-only."),
 		OPT_SIZE("size", &r.c.how.size, "Of the filesystem; 16G by default."),
 		OPT_STR("journal", "auto|none", &journal, "none: not for uppers that are kept."),
 		OPT_STR("hot-list", "FILE", &hot, "Names of files that are laid out first."),

@@ -14,12 +14,13 @@ int ero_full(const struct erofs *e, struct ybd_error *err)
 			     (unsigned long long)e->b->size);
 }
 
-static int store_error(struct erofs *e, struct ybd_error *err, const char *what)
+int ero_store_error(const struct bytestore *b, struct ybd_error *err, const char *what)
 {
-	if (err)
-		*err = e->b->err;
-	ybd_error_prefix(err, "%s", what);
-	return e->b->err.code;
+	if (err) {
+		*err = b->err;
+		ybd_error_prefix(err, "%s", what);
+	}
+	return b->err.code;
 }
 
 static void release(struct imgfs *fs)
@@ -72,9 +73,7 @@ static int read_block(struct bytestore *b, u8 block[IMGFS_BLOCK], struct ybd_err
 		return ybd_error_set(err, -EUCLEAN, "there is no room for a superblock");
 	if (!b->ops->read(b, 0, block, IMGFS_BLOCK))
 		return 0;
-	if (err)
-		*err = b->err;
-	return b->err.code;
+	return ero_store_error(b, err, "reading the superblock");
 }
 
 static bool has_magic(const u8 block[IMGFS_BLOCK])
@@ -125,14 +124,14 @@ static int finish(struct imgfs *fs, int64_t sec, struct ybd_error *err)
 	int rc = ero_stream_flush(&e->data);
 
 	if (rc) {
-		store_error(e, err, "writing the erofs");
+		ero_store_error(e->b, err, "writing the erofs");
 		goto out;
 	}
 	rc = ero_place(e, &p, err);
 	if (!rc)
 		rc = ero_write_tree(e, &p, err);
 	if (!rc && (write_super(e, &p, sec) || e->b->ops->flush(e->b)))
-		rc = store_error(e, err, "writing the erofs");
+		rc = ero_store_error(e->b, err, "writing the erofs");
 out:
 	release(fs);
 	return rc;
@@ -188,7 +187,7 @@ static int begin(struct bytestore *b, struct erofs **out, struct ybd_error *err)
 	e->b = b;
 	rc = ero_tree_init(&e->tree, err);
 	if (!rc && ero_stream_init(&e->data, b))
-		rc = store_error(e, err, "erofs");
+		rc = ero_store_error(b, err, "erofs");
 	if (rc)
 		release(&e->base);
 	else

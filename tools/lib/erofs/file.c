@@ -166,14 +166,6 @@ static int locate(struct erofs *e, u64 off, u64 *at, u64 *len, struct ybd_error 
 	return rc;
 }
 
-static int fail(struct erofs *e, struct ybd_error *err)
-{
-	if (err)
-		*err = e->b->err;
-	ybd_error_prefix(err, "writing the erofs");
-	return e->b->err.code;
-}
-
 int ero_file_write(struct imgfs *fs, u64 off, const void *buf, size_t len, u64 more,
 		   struct ybd_error *err)
 {
@@ -194,7 +186,8 @@ int ero_file_write(struct imgfs *fs, u64 off, const void *buf, size_t len, u64 m
 		if (rc)
 			break;
 		n = n < len ? n : len;
-		rc = ero_stream_put(&e->data, at, p, n) ? fail(e, err) : 0;
+		if (ero_stream_put(&e->data, at, p, n))
+			rc = ero_store_error(e->b, err, "writing the erofs");
 		off += n;
 		p += n;
 		len -= n;
@@ -277,7 +270,5 @@ int ero_read(struct imgfs *fs, u64 at, void *buf, size_t len, struct ybd_error *
 		return ybd_error_set(err, -EUCLEAN, "data beyond the end of the erofs");
 	if (!e->b->ops->read(e->b, at, buf, len))
 		return 0;
-	if (err)
-		*err = e->b->err;
-	return e->b->err.code;
+	return ero_store_error(e->b, err, "reading the erofs");
 }

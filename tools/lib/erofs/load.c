@@ -49,7 +49,7 @@ struct load {
 	struct ybd_error *err;
 };
 
-static int damaged(const struct load *l, u64 nid, const char *what)
+static int bad_node(const struct load *l, u64 nid, const char *what)
 {
 	return ybd_error_set(l->err, -EUCLEAN, "the erofs is damaged: node %llu %s",
 			     (unsigned long long)nid, what);
@@ -71,10 +71,7 @@ static int fill_window(struct load *l, struct window *w, u64 at)
 	if (!b->ops->read(b, w->at, w->buf, w->len))
 		return 0;
 	w->len = 0;
-	if (l->err)
-		*l->err = b->err;
-	ybd_error_prefix(l->err, "reading the erofs");
-	return b->err.code;
+	return ero_store_error(b, l->err, "reading the erofs");
 }
 
 /* The caller has looked that it is not behind the end. */
@@ -151,7 +148,7 @@ static int read_xattrs(struct load *l, struct ero_inode *i, u64 at, u32 len)
 	if (!len)
 		return 0;
 	if (!inside(l, at, len))
-		return damaged(l, i->nid, "has xattrs beyond the end");
+		return bad_node(l, i->nid, "has xattrs beyond the end");
 	rc = get(l, &l->inodes, at, head, sizeof(head));
 	if (rc)
 		return rc;
@@ -170,7 +167,7 @@ static int read_xattrs(struct load *l, struct ero_inode *i, u64 at, u32 len)
 		return ybd_error_sys(l->err, -ENOMEM, "xattrs");
 	rc = get(l, &l->inodes, at + sizeof(head), i->xattr, len);
 	if (!rc && !ero_xattrs_sound(i->xattr, len))
-		rc = damaged(l, i->nid, "has damaged xattrs");
+		rc = bad_node(l, i->nid, "has damaged xattrs");
 	return rc;
 }
 
@@ -179,7 +176,7 @@ static int read_target(struct load *l, struct ero_inode *i, u64 at, u64 size)
 	int rc;
 
 	if (!size || size >= IMGFS_BLOCK || !inside(l, at, size))
-		return damaged(l, i->nid, "is no sound symlink");
+		return bad_node(l, i->nid, "is no sound symlink");
 	rc = ero_tree_charge(&l->e->tree, (int64_t)size + 1, l->err);
 	if (rc)
 		return rc;
@@ -189,7 +186,7 @@ static int read_target(struct load *l, struct ero_inode *i, u64 at, u64 size)
 		return ybd_error_sys(l->err, -ENOMEM, "symlink");
 	rc = get(l, &l->inodes, at, i->target, size);
 	if (!rc && strlen(i->target) != size)
-		rc = damaged(l, i->nid, "is no sound symlink");
+		rc = bad_node(l, i->nid, "is no sound symlink");
 	return rc;
 }
 
@@ -201,7 +198,7 @@ static int read_table(struct load *l, struct ero_inode *i, u64 at, u32 format)
 
 	if (!i->size || format > ERO_CHUNK_BITS || bits != ero_chunk_bits(i->size) ||
 	    !inside(l, at, bytes))
-		return damaged(l, i->nid, "is no sound file");
+		return bad_node(l, i->nid, "is no sound file");
 	rc = ero_tree_charge(&l->e->tree, (int64_t)bytes, l->err);
 	if (rc)
 		return rc;
@@ -217,7 +214,7 @@ static int read_table(struct load *l, struct ero_inode *i, u64 at, u32 format)
 
 		i->map[k] = le32toh(i->map[k]);
 		if (i->map[k] != ERO_HOLE && !blocks_inside(l, i->map[k], n))
-			rc = damaged(l, i->nid, "has data beyond the end");
+			rc = bad_node(l, i->nid, "has data beyond the end");
 		left -= n;
 	}
 	return rc;
@@ -234,7 +231,7 @@ static int read_rest(struct load *l, struct ero_inode *i, const struct ero_inode
 		return 0;
 	}
 	if (size > (u64)UINT32_MAX * IMGFS_BLOCK)
-		return damaged(l, i->nid, "is too large");
+		return bad_node(l, i->nid, "is too large");
 	if (S_ISLNK(i->mode))
 		return read_target(l, i, layout == ERO_INLINE ? at : (u64)blk * IMGFS_BLOCK, size);
 	i->size = size;
@@ -245,11 +242,11 @@ static int read_rest(struct load *l, struct ero_inode *i, const struct ero_inode
 		i->tail = layout == ERO_INLINE ? (u16)(size % IMGFS_BLOCK) : 0;
 		i->dir_blk = blk;
 		if (!blocks_inside(l, blk, size - i->tail) || !inside(l, at, i->tail))
-			return damaged(l, i->nid, "is no sound directory");
+			return bad_node(l, i->nid, "is no sound directory");
 	} else if (S_ISREG(i->mode)) {
 		i->blk = blk;
 		if (!blocks_inside(l, blk, size))
-			return damaged(l, i->nid, "has data beyond the end");
+			return bad_node(l, i->nid, "has data beyond the end");
 	}
 	return 0;
 }
@@ -260,14 +257,14 @@ static int check_format(const struct load *l, const struct ero_inode_disk *d, u6
 	u16 mode = le16toh(d->mode);
 
 	if (!ero_type(mode))
-		return damaged(l, nid, "has no type");
+		return bad_node(l, nid, "has no type");
 	if (!(format & ERO_FORMAT_LONG) ||
 	    (layout != ERO_PLAIN && layout != ERO_INLINE && layout != ERO_CHUNKS) ||
 	    (layout == ERO_INLINE && !S_ISDIR(mode) && !S_ISLNK(mode)) ||
 	    (layout == ERO_CHUNKS && !S_ISREG(mode)))
 		return foreign(l);
 	if (le32toh(d->nsec) >= 1000000000)
-		return damaged(l, nid, "has no sound time");
+		return bad_node(l, nid, "has no sound time");
 	return 0;
 }
 
@@ -281,7 +278,7 @@ static int read_inode(struct load *l, u64 nid, u32 *ino)
 	int rc;
 
 	if (nid > (l->end - l->meta) / ERO_SLOT || !inside(l, at, sizeof(d)))
-		return damaged(l, nid, "is beyond the end");
+		return bad_node(l, nid, "is beyond the end");
 	rc = get(l, &l->inodes, at, &d, sizeof(d));
 	if (!rc)
 		rc = check_format(l, &d, nid);
@@ -329,7 +326,7 @@ static int take_dot(struct reading *r, const char *name, size_t len, u64 nid)
 	const struct ero_inode *i = ero_inode(r->l->e, r->ino);
 
 	if (nid != (len == 1 ? r->nid : ero_inode(r->l->e, i->parent)->nid))
-		return damaged(r->l, r->nid, "has a wrong \".\" or \"..\"");
+		return bad_node(r->l, r->nid, "has a wrong \".\" or \"..\"");
 	r->dots |= 1u << len;
 	return 0;
 }
@@ -346,7 +343,7 @@ static int take_child(struct reading *r, const char *name, size_t len, u64 nid, 
 		return rc;
 	i = ero_inode(l->e, ino);
 	if (ero_type(i->mode) != type || (old && S_ISDIR(i->mode)))
-		return damaged(l, nid, "is not what its name says");
+		return bad_node(l, nid, "is not what its name says");
 	i->links++;
 	if (S_ISDIR(i->mode)) {
 		i->links = 2;
@@ -360,7 +357,7 @@ static int take_name(struct reading *r, const char *name, size_t len, u64 nid, u
 {
 	if (!len || len > IMGFS_NAME_MAX || memchr(name, '\0', len) || memchr(name, '/', len) ||
 	    (r->last_len && ero_name_cmp(r->last, r->last_len, name, len) >= 0))
-		return damaged(r->l, r->nid, "has a damaged name");
+		return bad_node(r->l, r->nid, "has a damaged name");
 	memcpy(r->last, name, len);
 	r->last_len = len;
 	if (len <= 2 && !memcmp(name, "..", len))
@@ -375,12 +372,12 @@ static int take_block(struct reading *r, const u8 *block, u32 size)
 	int rc = 0;
 
 	if (size < sizeof(d))
-		return damaged(r->l, r->nid, "has a block that is too short");
+		return bad_node(r->l, r->nid, "has a block that is too short");
 	memcpy(&d, block, sizeof(d));
 	at = le16toh(d.name);
 	nr = at / (u32)sizeof(d);
 	if (!nr || at % sizeof(d) || at >= size)
-		return damaged(r->l, r->nid, "has a damaged block");
+		return bad_node(r->l, r->nid, "has a damaged block");
 	for (u32 k = 0; !rc && k < nr; k++, at = end) {
 		memcpy(&d, block + k * sizeof(d), sizeof(d));
 		if (k + 1 < nr) {
@@ -390,7 +387,7 @@ static int take_block(struct reading *r, const u8 *block, u32 size)
 			end = at + (u32)strnlen((const char *)block + at, size - at);
 		}
 		if (end <= at || end > size)
-			return damaged(r->l, r->nid, "has a damaged block");
+			return bad_node(r->l, r->nid, "has a damaged block");
 		rc = take_name(r, (const char *)block + at, end - at, le64toh(d.nid), d.type);
 	}
 	return rc;
@@ -416,7 +413,7 @@ static int read_dir(struct load *l, u32 ino)
 			rc = take_block(&r, block, n);
 	}
 	if (!rc && r.dots != (1u << 1 | 1u << 2))
-		rc = damaged(l, r.nid, "has no \".\" or \"..\"");
+		rc = bad_node(l, r.nid, "has no \".\" or \"..\"");
 	return rc;
 }
 
@@ -432,7 +429,7 @@ static int read_all(struct load *l, u64 root)
 	if (rc)
 		return rc;
 	if (!S_ISDIR(ero_inode(l->e, ino)->mode))
-		return damaged(l, root, "is the root, and no directory");
+		return bad_node(l, root, "is the root, and no directory");
 	ero_inode(l->e, ino)->links = 2;
 	ero_inode(l->e, ino)->parent = ino;
 	rc = ero_walk_begin(&w, &l->e->tree, l->err);

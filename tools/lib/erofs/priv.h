@@ -203,6 +203,8 @@ static inline u64 ero_blocks(const struct erofs *e)
 	return nr < ERO_HOLE ? nr : ERO_HOLE;
 }
 
+/* What @b says of its failure. */
+int ero_store_error(const struct bytestore *b, struct ybd_error *err, const char *what);
 /* "the filesystem is full" */
 int ero_full(const struct erofs *e, struct ybd_error *err);
 

@@ -174,7 +174,5 @@ int ero_write_tree(struct erofs *e, const struct ero_plan *p, struct ybd_error *
 	free(o.blocks.buf);
 	if (!e->b->err.code)
 		return 0;
-	if (err)
-		*err = e->b->err;
-	return e->b->err.code;
+	return ero_store_error(e->b, err, "writing the erofs");
 }
