@@ -423,7 +423,7 @@ def test_completion():
         (["ybdctl", "create", "x", "--block-size", ""], ["512", "4096"]),
         (["ybdctl", "--js"], ["--json"]),
         (["ybdctl", "convert", "x", "--platf"], ["--platform"]),
-        (["ybdctl", "convert", "x", "--fs", ""], ["ext4"]),
+        (["ybdctl", "convert", "x", "--fs", ""], ["ext4", "erofs"]),
         (["ybdctl", "store", "show", ROOTFS[:-1]], [ROOTFS]),
     ]
     path = os.path.dirname(os.path.abspath(YBDCTL)) + ":" + os.environ["PATH"]
