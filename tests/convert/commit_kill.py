@@ -3,7 +3,8 @@
 """commit_kill.py YBDCTL STORE POOL WANT COUNT SEED: commit upper "left", killed COUNT times.
 
 The store loads each time, has all that it had, and nothing half under the name; at last it has what
-WANT holds.
+WANT holds. Half of the runs only add to the store, as those do that are beside a reader: so does the
+last one, and nothing that others have left may be there after it.
 """
 
 import os
@@ -17,8 +18,9 @@ from kills import Killer
 def main(ybdctl, store, pool, want, count, seed):
     k = Killer(ybdctl, random.Random(seed))
 
-    def command(name):
-        return ("commit", "left", "images/" + name, "--source", store, "--pool", pool, "--force")
+    def command(name, *args):
+        return ("commit", "left", "images/" + name, "--source", store, "--pool", pool, "--force",
+                *args)
 
     def holds(name):
         out = store + ".out"
@@ -29,8 +31,8 @@ def main(ybdctl, store, pool, want, count, seed):
     took = k.took(*command("whole"))
     holds("whole")
     before = set(k.lvols(store, clean=True))
-    for _ in range(count):
-        k.run(took, *command("target"))
+    for i in range(count):
+        k.run(took, *command("target", *["--append"][:i % 2]))
         got = k.lvols(store)
         if before - set(got):
             raise AssertionError("lost: %r" % (before - set(got)))
@@ -43,7 +45,7 @@ def main(ybdctl, store, pool, want, count, seed):
             holds("target")
             subprocess.run([ybdctl, "lvol", "delete", "--force", "-q", store, "target"],
                            check=True)
-    subprocess.run([ybdctl, *command("target"), "-q"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([ybdctl, *command("target", "--append"), "-q"], check=True, stdout=subprocess.DEVNULL)
     if set(k.lvols(store, clean=True)) != before | {"target"}:
         raise AssertionError("something is left: %r" % sorted(k.lvols(store)))
     holds("target")
