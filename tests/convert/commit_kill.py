@@ -3,8 +3,8 @@
 """commit_kill.py YBDCTL STORE POOL WANT COUNT SEED: commit upper "left", killed COUNT times.
 
 The store loads each time, has all that it had, and nothing half under the name; at last it has what
-WANT holds. Half of the runs only add to the store, as those do that are beside a reader: so does the
-last one, and nothing that others have left may be there after it.
+WANT holds. Half of the runs only add to the store, as those do that are beside a reader: so does
+the last one, and nothing that others have left may be there after it.
 """
 
 import os
@@ -45,7 +45,8 @@ def main(ybdctl, store, pool, want, count, seed):
             holds("target")
             subprocess.run([ybdctl, "lvol", "delete", "--force", "-q", store, "target"],
                            check=True)
-    subprocess.run([ybdctl, *command("target", "--append"), "-q"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([ybdctl, *command("target", "--append"), "-q"], check=True,
+                   stdout=subprocess.DEVNULL)
     if set(k.lvols(store, clean=True)) != before | {"target"}:
         raise AssertionError("something is left: %r" % sorted(k.lvols(store)))
     holds("target")

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """guest.py STORE POOL [CASE...]: in the guest, converted images on /dev/ybdN, for the suite convert-vm.
 
-STORE holds odd and plain of prepare.py, whose layouts are in $YBD_SHARE, and odd twice as an erofs;
-POOL is a disk. An upper is left in it, whose contents are in $YBD_SHARE/left.
+STORE holds odd and plain of prepare.py, whose layouts are in $YBD_SHARE, and odd twice as an
+erofs; POOL is a disk. An upper is left in it, whose contents are in $YBD_SHARE/left.
 """
 
 import hashlib
