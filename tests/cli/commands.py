@@ -173,6 +173,12 @@ BAD = [
     (USAGE, "image verify", "too few operands"),
     (USAGE, "image verify a b c", "unexpected operand"),
     (USAGE, "image verify a b", "wanted STORE/LVOL"),
+    (USAGE, "image pin", "too few operands"),
+    (USAGE, "image pin a b", "unexpected operand"),
+    (MISSING, "image pin a", 'no image "a" is loaded: name its lvol'),
+    (MISSING, "image pin images/a --source " + ROOTFS, 'no lvol "a"'),
+    (REFUSED, "image pin images/base+file:/x --unpin --source " + ROOTFS,
+     'layer "file:/x" of images/base+file:/x is no lvol'),
     # source, store
     (MISSING, "source list /nowhere", "/nowhere: No such file"),
     (MISSING, "source list uuid:029a3bc0-0000-47bb-916f-2347922f0001", "no such NVMe"),
@@ -241,7 +247,7 @@ GROUPS = {"source": ["list", "swap"],
           "store": ["list", "show", "create", "grow", "check", "destroy"],
           "lvol": ["create", "snapshot", "clone", "delete", "rename", "resize", "set-ro",
                    "inflate", "import", "export"],
-          "image": ["load", "list", "show", "unload", "verify"]}
+          "image": ["load", "list", "show", "unload", "verify", "pin"]}
 COMMANDS = ["convert", "commit", "export", "create", "set", "attach", "resize", "detach", "destroy",
             "connect", "disconnect", "wait", "hotplug", "list", "show",
             "stats", "monitor", "mount", "umount", "version"]

@@ -86,6 +86,8 @@ in_use()
 	soon test -b "/dev/disk/by-id/nvme-uuid.$U_DISK"
 	ybdctl image load images/final --source "uuid:$U_DISK" -q
 	refused 4 'is in use: unmount it' ybdctl disconnect $NQN
+	refused 7 'it is remote \(tcp\): pin it on the host that serves it' \
+		ybdctl image pin images/final --append
 	# a second path is one too few to care
 	ybdctl connect $NQN "${TCP[@]}" --trsvcid 4421 >/dev/null
 	soon paths $NQN 2

@@ -74,7 +74,7 @@ _ybdctl_operand()
 	mount | umount)
 		_ybdctl_reply -W "$(_ybdctl_names)" -- "$2"
 		_ybdctl_reply -d -- "$2" ;;
-	image\ show | image\ unload | image\ verify)
+	image\ show | image\ unload | image\ verify | image\ pin)
 		_ybdctl_reply -W "$(_ybdctl_names image)" -- "$2" ;;
 	source\ * | store\ * | pool\ * | lvol\ * | convert | export)
 		_ybdctl_reply -f -- "$2" ;;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cmd.h"
+#include "cmd_image.h"
 #include "layers.h"
 #include "names.h"
 #include "print.h"
@@ -215,8 +215,7 @@ static int image_unload(const struct cmd *cmd, int argc, char **argv)
  * The lvol whose uuid the image has, as STORE/LVOL by uuid, looked for on the
  * sources of the image. Good for an image of one layer, whatever its name is.
  */
-static bool spec_by_uuid(const struct ybd_image_info *info,
-			 struct ybd_finder *f, char spec[128])
+bool image_lvol(const struct ybd_image_info *info, struct ybd_finder *f, char spec[128])
 {
 	char uuid[YBD_UUID_TEXT_LEN], path[48];
 	struct lvs_store *store;
@@ -266,7 +265,7 @@ static int verify_guess(struct layers *l, const struct ybd_image_info *info,
 	const char *one = spec;
 	int rc = -ENOENT;
 
-	if (spec_by_uuid(info, f, spec)) {
+	if (image_lvol(info, f, spec)) {
 		l->spec = (struct opt_list){ &one, 1 };
 		rc = verify_layers(l, info, f, err);
 		l->spec = (struct opt_list){ NULL, 0 };
@@ -353,5 +352,7 @@ const struct cmd cmd_image[] = {
 	  image_unload, NULL },
 	{ "verify", "NAME [STORE/LVOL]",
 	  "Compare an image with what its layers are now.", image_verify, NULL },
+	{ "pin", "NAME|STORE/LVOL", "Keep its lvols from being deleted on the storage side.",
+	  image_pin, NULL },
 	{ }
 };

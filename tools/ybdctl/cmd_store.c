@@ -8,6 +8,7 @@
 #include "cmd_store.h"
 #include "devices.h"
 #include "lvstore/lvstore.h"
+#include "pin.h"
 #include "print.h"
 #include "util.h"
 
@@ -106,6 +107,7 @@ static const struct print_column lvol_cols[] = {
 	{ "allocated", "ALLOCATED", true },
 	{ "thin", "THIN", false },
 	{ "read_only", "RO", false },
+	{ "pinned", "PINNED", false },
 	{ "esnap_id", "EXTERNAL SNAPSHOT", false },
 	{ "pending", "PENDING", false },
 	{ }
@@ -171,6 +173,7 @@ static void print_lvol(const struct lvs_store *s, const struct lvs_lvol *l,
 	print_bool("thin", lvs_lvol_thin(l));
 	print_bool("read_only", lvs_lvol_read_only(l));
 	print_bool("chain_read_only", lvs_chain_read_only(l, NULL));
+	print_bool("pinned", pin_holds(l));
 	print_bool("snapshot", lvs_lvol_is_snapshot(l));
 	print_clones(l);
 	print_u64("clusters", lvs_lvol_size(l) / lvs_cluster_size(s));

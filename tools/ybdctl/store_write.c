@@ -20,6 +20,11 @@ const struct opt store_write_opts[] = {
 	OPT_END
 };
 
+bool store_is_forced(void)
+{
+	return force;
+}
+
 static bool device_in_use(dev_t dev)
 {
 	struct ybd_source_list list;

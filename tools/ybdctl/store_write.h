@@ -28,6 +28,9 @@ int store_open(const char *path, struct lvs_writer **w, struct lvs_error *err);
  */
 int store_open_write(const char *path, struct lvs_writer **w);
 
+/* --force: whoever gave it knows that no target has the store. */
+bool store_is_forced(void);
+
 /* Does this host read from it? The module has it as a source, or a loop device is over it. */
 bool store_in_use(const char *path);
 

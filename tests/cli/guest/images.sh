@@ -134,6 +134,28 @@ verifies()
 }
 alone "image verify" verifies
 
+pins()
+{
+	local loop
+
+	cp --sparse=always "$FIX/rootfs.img" "$T/pins"
+	loop=$(losetup -f --show "$T/pins")
+	ybdctl image load images/app --source "$loop" --name mine -q
+	refused 4 'this host reads from it' ybdctl image pin mine
+	json '.pinned and .changed > 1' ybdctl image pin mine --append
+	json '.pinned and .changed == 0' ybdctl image pin images/app --source "$loop" --append
+	json '.lvols | map(select(.pinned).name) | contains(["base", "app"])' ybdctl store show "$loop"
+	# what is loaded is what it was
+	ybdctl image verify mine
+	json '(.pinned | not) and .changed > 1' ybdctl image pin mine --append --unpin
+	json '.lvols | all(.pinned | not)' ybdctl store show "$loop"
+	ybdctl image unload mine
+	refused 3 'no image \"mine\" is loaded' ybdctl image pin mine
+	losetup -d "$loop"
+	rm "$T/pins"
+}
+alone "image pin: of a store that is read from" pins
+
 writable()
 {
 	refused 7 '"work" is writable' ybdctl image load lvs-chain5/work
