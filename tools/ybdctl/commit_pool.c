@@ -136,8 +136,10 @@ static int open_pool(struct upper *u, const struct upper_ref *ref, struct ybd_er
 {
 	int rc = pool_io_open(ref->pool->path, POOL_IO_LOOK, 0, &u->io, err);
 
-	if (rc)
+	if (rc) {
+		ybd_error_prefix(err, "%s", ref->pool->path);
 		return rc;
+	}
 	rc = pool_check(u->io, &u->p, err);
 	if (rc)
 		return rc;
