@@ -669,6 +669,13 @@ static bool device_lock_openers(struct gendisk *disk, bool force)
 	return true;
 }
 
+/* Would what is to be destroyed be there again with its pool? */
+static bool device_would_return(const struct ybd_device *dev)
+{
+	return dev->upper && ybd_upper_is_persistent(dev->upper) &&
+	       ybd_upper_is_cut_off(dev->upper);
+}
+
 /**
  * ybd_device_detach - remove a device
  * @dev: the caller holds a reference
@@ -681,9 +688,10 @@ static bool device_lock_openers(struct gendisk *disk, bool force)
  * that were sent without a hook (iostats off): those touch nothing but the
  * source, which stays open until the last close. May sleep.
  *
- * Return: 0, -EBUSY while it is open, -ENODEV when it is gone already, or
- * -EINPROGRESS (-EINTR after a signal) when the I/O below takes too long: new
- * I/O fails, and the rest is done when it has ended.
+ * Return: 0, -EBUSY while it is open, -ENODEV when it is gone already, -EIO when
+ * it cannot be destroyed (nothing was done), or -EINPROGRESS (-EINTR after a
+ * signal) when the I/O below takes too long: new I/O fails, and the rest is done
+ * when it has ended.
  */
 int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack *extack)
 {
@@ -692,6 +700,11 @@ int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack 
 	bool busy = false;
 	int ret;
 
+	if (flags & YBD_DETACH_FLAGS_DESTROY && device_would_return(dev)) {
+		NL_SET_ERR_MSG(extack,
+			       "its pool is gone: detach it, and destroy it when the pool is back");
+		return -EIO;
+	}
 	ret = device_claim(dev, extack);
 	if (ret)
 		return ret;

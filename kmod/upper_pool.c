@@ -475,6 +475,13 @@ bool ybd_upper_is_lost(const struct ybd_upper *upper)
 	return pool_has_failed(upper->pool);
 }
 
+/* Can nothing be written to its pool any more? */
+bool ybd_upper_is_cut_off(const struct ybd_upper *upper)
+{
+	return ybd_upper_is_lost(upper) ||
+	       test_bit(GD_DEAD, &upper->pool->b.bdev->bd_disk->state);
+}
+
 /* I/O to its pool has failed. Any context. */
 void ybd_upper_io_error(struct ybd_upper *upper, blk_status_t status)
 {

@@ -112,6 +112,7 @@ int ybd_upper_destroy(struct ybd_pool *pool, const uuid_t *uuid,
 bool ybd_upper_is_persistent(const struct ybd_upper *upper);
 bool ybd_upper_is_empty(const struct ybd_upper *upper);
 bool ybd_upper_is_lost(const struct ybd_upper *upper);
+bool ybd_upper_is_cut_off(const struct ybd_upper *upper);
 void ybd_upper_io_error(struct ybd_upper *upper, blk_status_t status);
 struct block_device *ybd_upper_bdev(const struct ybd_upper *upper);
 int ybd_upper_enter(struct ybd_upper *upper);
