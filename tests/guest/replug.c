@@ -8,7 +8,8 @@
  * fill makes a file in which each 8 bytes follow from where they are. With HOLES
  * every other so many bytes are left out. read reads such devices at random, two
  * threads for each, until stdin ends, and says of each device how many reads it
- * did, how many failed, how many were wrong, and how long the longest took. What
+ * did, how many failed, how many were wrong, how long the longest took, and in what
+ * time half, 99% and 99.9% were done (to a factor of two). What
  * can be written is now and then written with what it has already: pieces of less
  * than a block, so that something has to be read for it.
  */
@@ -28,6 +29,7 @@
 
 #define MAX_LEN		(256U << 10)
 #define THREADS		2U
+#define BUCKETS		48U
 
 /**
  * struct dev - a device that is read
@@ -40,6 +42,7 @@
  * @errors: reads and writes that failed
  * @wrong: reads that gave something else
  * @longest: nanoseconds
+ * @took: reads that took less than 2^i nanoseconds, and not less than half of that
  */
 struct dev {
 	const char *path;
@@ -51,9 +54,12 @@ struct dev {
 	atomic_ulong errors;
 	atomic_ulong wrong;
 	atomic_ullong longest;
+	atomic_ulong took[BUCKETS];
 };
 
 static atomic_bool over;
+/* microseconds between two reads of a thread: the guest has other things to do */
+static unsigned int pace;
 
 static uint64_t word_at(uint64_t off)
 {
@@ -103,9 +109,12 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-static void longest(struct dev *d, uint64_t took)
+static void note_time(struct dev *d, uint64_t took)
 {
+	unsigned int i = took ? 64 - __builtin_clzll(took) : 0;
 	unsigned long long was = d->longest;
+
+	d->took[i < BUCKETS ? i : BUCKETS - 1]++;
 
 	while (took > was && !atomic_compare_exchange_weak(&d->longest, &was, took))
 		;
@@ -123,7 +132,7 @@ static void one_read(struct dev *d, int fd, void *buf, uint64_t r)
 	off = (r >> 3) % ((d->size - len) / d->block + 1) * d->block;
 	memset(buf, 0xee, len);
 	got = pread(fd, buf, len, off);
-	longest(d, now() - began);
+	note_time(d, now() - began);
 	d->reads++;
 	if (got != (ssize_t)len) {
 		if (!d->errors++)
@@ -167,8 +176,7 @@ static void *reader(void *arg)
 			one_write(d, fd, buf, r);
 		else
 			one_read(d, fd, buf, r);
-		/* the guest has other things to do */
-		usleep(2000);
+		usleep(pace);
 	}
 	free(buf);
 	close(fd);
@@ -187,6 +195,27 @@ static void dev_open(struct dev *d, const char *path)
 	d->rw = !ro;
 }
 
+/* In what time @part of 1000 reads were done: microseconds, the end of a bucket. */
+static unsigned long long percentile(const struct dev *d, unsigned int part)
+{
+	unsigned long sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		sum += d->took[i];
+		if (sum * 1000 >= d->reads * part)
+			break;
+	}
+	return (1ULL << i) / 1000;
+}
+
+static void report(const struct dev *d)
+{
+	printf("%s reads %lu writes %lu errors %lu wrong %lu longest %llu ms half %llu us 99%% %llu us 99.9%% %llu us\n",
+	       d->path, d->reads, d->writes, d->errors, d->wrong, d->longest / 1000000,
+	       percentile(d, 500), percentile(d, 990), percentile(d, 999));
+}
+
 static int do_read(int n, char **path)
 {
 	struct dev *d = calloc(n, sizeof(*d));
@@ -196,6 +225,7 @@ static int do_read(int n, char **path)
 
 	if (!d || !id)
 		die("memory");
+	pace = 2000 + 3000 * n;
 	for (i = 0; i < n; i++)
 		dev_open(&d[i], path[i]);
 	for (i = 0; i < n * (int)THREADS; i++)
@@ -209,9 +239,7 @@ static int do_read(int n, char **path)
 	for (i = 0; i < n * (int)THREADS; i++)
 		pthread_join(id[i], NULL);
 	for (i = 0; i < n; i++)
-		printf("%s reads %lu writes %lu errors %lu wrong %lu longest %llu ms\n",
-		       d[i].path, d[i].reads, d[i].writes, d[i].errors, d[i].wrong,
-		       d[i].longest / 1000000);
+		report(&d[i]);
 	return 0;
 }
 

@@ -4,8 +4,9 @@
 # replug.sh ROUNDS [all|tcp|pcie [full]]: in the guest, for the suite replug-vm.
 #
 # A namespace of nvmet (over TCP) that is disabled and enabled, and one of QEMU's
-# that is pulled and plugged; on each a store, and devices of its image that are
-# read all the time. "hotplug" here is what user space does when it is back.
+# that is pulled and plugged; on each a store, and ten devices of its image, as of ten
+# containers: eight are read all the time and now and then written, two are written by
+# fio, which verifies it. "hotplug" here is what user space does when it is back.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/ktap.sh
@@ -114,6 +115,58 @@ make_device() # NAME STORE SOURCE OPTIONS...
 	ybdctl create -q "$1" --layer "$2/base" --layer "$2/top" --source "$3" "${@:4}" >/dev/null
 }
 
+# Ten of them are NAME0 to NAME9; the last two are for fio.
+make_ten() # NAME STORE SOURCE
+{
+	local i
+	make_device "${1}0" "$2" "$3" --ro --replug-timeout 900
+	make_device "${1}1" "$2" "$3" --ram 16M --block-size 512 --replug-timeout 900
+	for i in {2..8}; do
+		make_device "$1$i" "$2" "$3" --ram 16M --replug-timeout 900
+	done
+	make_device "${1}9" "$2" "$3" --ram 16M --block-size 512 --replug-timeout 900
+	udevadm settle
+}
+
+# A program that does not have the fifos open which end the others.
+alone()
+{
+	local v fd
+	for v in "${!stop_@}"; do
+		fd=${!v}
+		exec {fd}>&-
+	done
+	exec "$@"
+}
+
+# The last in blocks of 2 KiB: each of its first writes needs what the source has.
+fio_start() # NAME
+{
+	local i
+	for i in 8 9; do
+		alone fio --name="$1$i" --filename="/dev/ybd/$1$i" --direct=1 --rw=randwrite \
+			--bs=$((i == 8 ? 4 : 2))k --size=8m --loops=1000000 --thinktime=20000 \
+			--verify=crc32c --verify_backlog=64 --verify_fatal=1 --randseed=$i \
+			>"$work/fio-$1$i" 2>&1 &
+		declare -g "fio_$i=$!"
+	done
+}
+
+fio_stop() # NAME: no error, and something was verified
+{
+	local i pid
+	for i in 8 9; do
+		pid=fio_$i
+		kill -INT "${!pid}"
+		wait_for 120 ended "${!pid}"
+		grep -E "err=|issued|verify" "$work/fio-$1$i" | sed "s/^/# $1$i: /" >&2
+		grep -q "err= 0" "$work/fio-$1$i"
+		! grep -qi "verify:.*fail\|bad \|error" "$work/fio-$1$i"
+		awk -F'[=,: ]+' '/issued rwts/ { n = $4 } END { exit !(n > 64) }' "$work/fio-$1$i"
+	done
+}
+ended() { ! kill -0 "$1" 2>/dev/null; }
+
 readers=()
 start() # NAME DEVICE-NAMES...
 {
@@ -124,7 +177,7 @@ start() # NAME DEVICE-NAMES...
 	# a fifo of its own ends it
 	rm -f "$work/$name."*
 	mkfifo "$work/$name.stop"
-	$replug read "${paths[@]}" <"$work/$name.stop" >"$work/$name.out" 2>"$work/$name.err" &
+	alone $replug read "${paths[@]}" <"$work/$name.stop" >"$work/$name.out" 2>"$work/$name.err" &
 	readers+=($!)
 	exec {fd}>"$work/$name.stop"
 	declare -g "stop_$name=$fd"
@@ -167,6 +220,8 @@ rounds_of() # tcp|pcie STORE ROUNDS
 	[ "$(source_has "$2" swaps)" = "$3" ]
 }
 
+latency() { sed -n 's/.*longest/longest/p' "$work/$1.out"; }
+
 no_error() # NAME
 {
 	[ "$(sum "$1" errors)" = 0 ]
@@ -196,15 +251,22 @@ wait_for 60 tcp_disk
 tcp_disk
 make_store "$disk" L
 sync
-make_device l0 L "$disk" --ro --replug-timeout 900
-make_device l1 L "$disk" --ram 16M --block-size 512 --replug-timeout 900
-make_device l2 L "$disk" --ram 16M --replug-timeout 900
-udevadm settle
+make_ten l L "$disk"
 
-start tcp l0 l1 l2
+start tcp l{0..7}
+start calm other
+sleep 2
+stop calm
+start busy other
+fio_start l
 ktap_case "a namespace that goes and comes back, $rounds times" rounds_of tcp L "$rounds"
 stop tcp
 ktap_case "  its readers saw no error and nothing wrong" no_error tcp
+ktap_case "  nor did fio" fio_stop l
+stop busy
+ktap_note "another source's reads, while all was there: $(latency calm)"
+ktap_note "while that one went and came:                $(latency busy)"
+ybdctl detach l{3..9}
 let_go() { [ "${disk##*n}" -le 4 ] || { echo "it is $disk by now"; return 1; }; }
 tcp_disk
 ktap_case "  what it was before is let go" let_go
@@ -277,7 +339,6 @@ ktap_case "without a timeout a read fails at once" fails_in 0 15000 ff
 ktap_case "  and the device can be detached" ybdctl detach ff
 ybdctl set l0 --replug-timeout 1.5
 ktap_case "past its timeout a read fails" fails_in 1400 20000 l0
-ended() { ! kill -0 $1 2>/dev/null; }
 set_ends()
 {
 	ybdctl set l0 --replug-timeout 900
@@ -332,15 +393,16 @@ pcie_in
 wait_for 60 pcie_disk
 pcie_disk
 make_store "$disk" P
-make_device p0 P "$disk" --ro --replug-timeout 900
-make_device p1 P "$disk" --ram 16M --replug-timeout 900
-udevadm settle
-start pcie p0 p1
-ktap_case "a disk that is pulled and plugged, $((rounds / 3)) times" \
-	rounds_of pcie P $((rounds / 3))
+make_ten p P "$disk"
+start pcie p{0..7}
+fio_start p
+pcie_rounds=$((rounds / 3))
+[ -z "$full" ] || pcie_rounds=$rounds
+ktap_case "a disk that is pulled and plugged, $pcie_rounds times" rounds_of pcie P $pcie_rounds
 stop pcie
 ktap_case "  its readers saw no error and nothing wrong" no_error pcie
-ybdctl detach p0 p1
+ktap_case "  nor did fio" fio_stop p
+ybdctl detach p{0..9}
 ybdctl image unload P/base+P/top
 
 # ---- a pool that is pulled: under full only ----
