@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2086
 # pull.sh TRANSPORTS STEPS POINTS [OPERATION:WHAT...]: in the guest, for the suite pull-vm.
 #
 # Commands are stopped in front of their steps (halt.c: STEPS is "kernel" or "all"), of
@@ -115,7 +116,7 @@ back()
 
 disks_up()
 {
-	local d
+	local d where=()
 
 	if [ $transport = pcie ]; then
 		for d in src pool; do
@@ -133,8 +134,8 @@ disks_up()
 			nvmet_port 1 loop
 		fi
 		nvmet_show 1 $NQN
-		ybdctl connect $NQN --transport $transport \
-			$([ $transport = loop ] || echo --traddr 127.0.0.1) >/dev/null
+		[ $transport = loop ] || where=(--traddr 127.0.0.1)
+		ybdctl connect $NQN --transport $transport ${where[@]+"${where[@]}"} >/dev/null
 	fi
 	back src
 	back pool
@@ -169,52 +170,51 @@ make_store()
 	ybdctl pool create --force -q --name P "$pool" >/dev/null
 }
 
-in_pool() { ybdctl create a --image L/under --source "$src" --pool "$pool" "$@" >/dev/null; }
+in_pool() { ybdctl create a --image L/under --source "$src" --pool "$pool" >/dev/null; }
 writes() { dd if=$T/data of=/dev/ybd0 bs=64k count=4 oflag=direct conv=fsync status=none; }
 
-# ---- the commands: what has to be there before, and what is run ----
+# ---- the commands: what is run, and what has to be there before ----
 
-before_load() { :; }
-cmd_load=(image load L/under --source '$src' -q)
-before_create-ram() { :; }
-cmd_create_ram=(create a --image L/under --source '$src' --ram 4M)
-before_create-pool() { :; }
-cmd_create_pool=(create a --image L/under --source '$src' --pool '$pool')
-before_attach() { in_pool && writes && ybdctl detach a && ybdctl image unload --all; }
-cmd_attach=(attach a --pool '$pool' --source '$src')
-before_detach() { in_pool && writes; }
-cmd_detach=(detach a)
-before_destroy() { in_pool && writes; }
-cmd_destroy=(destroy a)
-before_destroy-off() { before_attach; }
-cmd_destroy_off=(destroy a --pool '$pool')
-before_unload() { ybdctl image load L/under --source "$src" -q; }
-cmd_unload=(image unload L/under)
-before_commit() { in_pool && writes; }
-cmd_commit=(commit a L/c --append --force --source '$src')
-before_commit-off() { before_attach; }
-cmd_commit_off=(commit a L/c --append --force --source '$src' --pool '$pool')
+declare -A command=(
+	[load]='image load L/under --source SRC -q'
+	[create-ram]='create a --image L/under --source SRC --ram 4M'
+	[create-pool]='create a --image L/under --source SRC --pool POOL'
+	[attach]='attach a --pool POOL --source SRC'
+	[detach]='detach a'
+	[destroy]='destroy a'
+	[destroy-off]='destroy a --pool POOL'
+	[unload]='image unload L/under'
+	[commit]='commit a L/c --append --force --source SRC'
+	[commit-off]='commit a L/c --append --force --source SRC --pool POOL'
+)
+
+prepare() # OPERATION
+{
+	case $1 in
+	unload)
+		ybdctl image load L/under --source "$src" -q ;;
+	attach | *-off)
+		in_pool && writes && ybdctl detach a && ybdctl image unload --all ;;
+	detach | destroy | commit)
+		in_pool && writes ;;
+	esac
+}
 
 # ---- one point ----
 
 # run_at N OPERATION WHAT: the command, stopped in front of its step N for WHAT
 run_at()
 {
-	local var=cmd_${2//-/_}[@] run=$T/out-${late:-$3} began=$EPOCHSECONDS
-	local word line out err args=()
+	local run=$T/out-${late:-$3} began=$EPOCHSECONDS line err args
 
 	status=0
-	for word in "${!var}"; do
-		case $word in
-		'$src') word=$src ;;
-		'$pool') word=$pool ;;
-		esac
-		args+=("$word")
-	done
+	read -ra args <<<"${command[$2]}"
+	args=("${args[@]/#SRC/$src}")
+	args=("${args[@]/#POOL/$pool}")
 	rm -f $T/steps
-	out=$(HALT_STEPS=$steps HALT_AT=$1 HALT_RUN=$run HALT_COUNT=$T/steps \
+	HALT_STEPS=$steps HALT_AT=$1 HALT_RUN=$run HALT_COUNT=$T/steps \
 		timeout -k 5 $limit env LD_PRELOAD="$PWD/build/guest/tests/ybd-halt.so" \
-		ybdctl "${args[@]}" 2>$T/err) || status=$?
+		ybdctl "${args[@]}" >/dev/null 2>$T/err || status=$?
 	mapfile -t err <$T/err
 	say="status $status after $((EPOCHSECONDS - began)) s: ${err[*]}"
 	count=$(<$T/steps) || count=0
@@ -288,7 +288,7 @@ put_store_in_order()
 point()
 {
 	echo "step $1:"
-	"before_$2" || { echo "preparing it failed"; return 1; }
+	prepare "$2" || { echo "preparing it failed"; return 1; }
 	run_at "$@" && take_away && in_order "$2"
 }
 
@@ -326,8 +326,7 @@ rmmod_points()
 	local delay
 
 	for ((delay = 0; delay < 200; delay += points ? 150 : 20)); do
-		back src || return 1
-		before_unload || return 1
+		back src && prepare unload || return 1
 		$T/out-src &
 		sleep "0.$(printf %03d $delay)"
 		timeout $limit ybdctl image unload --all || return 1

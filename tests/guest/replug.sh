@@ -161,7 +161,9 @@ fio_stop() # NAME: no error, and something was verified
 		wait_for 120 ended "${!pid}"
 		grep -E "err=|issued|verify" "$work/fio-$1$i" | sed "s/^/# $1$i: /" >&2
 		grep -q "err= 0" "$work/fio-$1$i"
-		! grep -qi "verify:.*fail\|bad \|error" "$work/fio-$1$i"
+		if grep -i "verify:.*fail\|bad \|error" "$work/fio-$1$i"; then
+			return 1
+		fi
 		awk -F'[=,: ]+' '/issued rwts/ { n = $4 } END { exit !(n > 64) }' "$work/fio-$1$i"
 	done
 }

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2086
 # silent.sh: in the guest, for the suite silent-vm.
 #
 # A source that does not go away but stops answering: the link of NVMe/TCP is dropped, and
@@ -117,8 +118,9 @@ parked() { ybdctl image show "$1/base+$1/top" --json | jq -e '.images[0].sources
 # silent PREFIX: reads of the two that give up; what they took
 both_end()
 {
-	local fails hold=$(<"$T/hold")
+	local fails hold
 
+	hold=$(<"$T/hold")
 	read_one "$1-fails" &
 	read_one "$1-bound" &
 	failed_after "$1-fails"
@@ -154,7 +156,7 @@ tcp_disk()
 {
 	local f
 	for f in /sys/block/nvme*/uuid; do
-		[[ $f != */nvme*c*n* && $(cat "$f" 2>/dev/null) = $uuid ]] || continue
+		[[ $f != */nvme*c*n* && $(cat "$f" 2>/dev/null) = "$uuid" ]] || continue
 		disk=/dev/$(basename "$(dirname "$f")")
 		[ ! -b "$disk" ] || return 0
 	done
