@@ -55,7 +55,7 @@ disk_of()
 
 	if [ $transport = pcie ]; then
 		for f in /sys/block/nvme*; do
-			[[ $(cat "$f/device/serial" 2>/dev/null) != "PULL$1" ]] || break
+			[[ $(cat "$f/device/serial" 2>/dev/null) != "PULL$1"* ]] || break
 			f=
 		done
 	else

@@ -150,7 +150,7 @@ pins()
 	json '(.pinned | not) and .changed > 1' ybdctl image pin mine --append --unpin
 	json '.lvols | all(.pinned | not)' ybdctl store show "$loop"
 	ybdctl image unload mine
-	refused 3 'no image \"mine\" is loaded' ybdctl image pin mine
+	refused 3 'mine: no such image' ybdctl image pin mine
 	losetup -d "$loop"
 	rm "$T/pins"
 }
