@@ -44,7 +44,9 @@ until_true() # COMMAND...
 
 # ---- two disks: src has the store, pool the pool ----
 
-declare -A nsid=([src]=1 [pool]=2) uuid nr=([src]=0 [pool]=0)
+declare -A nsid=([src]=1 [pool]=2) uuid
+# how often each was plugged by PCIe; a case is a subshell, so not in a variable
+echo 0 | tee $T/nr-src >$T/nr-pool
 uuid[src]=0c0c0c0c-0000-4000-8000-000000000001
 uuid[pool]=0c0c0c0c-0000-4000-8000-000000000002
 
@@ -76,7 +78,7 @@ write_out() # src|pool
 	{
 		echo '#!/bin/bash'
 		if [ $transport = pcie ]; then
-			echo "qemu-monitor device_del $1${nr[$1]}"
+			echo "qemu-monitor device_del $1$(<$T/nr-$1)"
 		else
 			echo "echo 0 >$CFG/subsystems/$NQN/namespaces/${nsid[$1]}/enable"
 		fi
@@ -91,11 +93,13 @@ write_out() # src|pool
 
 pcie_in() # src|pool
 {
-	nr[$1]=$((nr[$1] + 1))
+	local nr=$(($(<$T/nr-$1) + 1))
+
+	echo $nr >$T/nr-$1
 	qemu-monitor drive_add 0 \
-		"if=none,id=$1${nr[$1]},format=raw,file=$YBD_HOST_SHARE/$1" >/dev/null
+		"if=none,id=$1$nr,format=raw,file=$YBD_HOST_SHARE/$1" >/dev/null
 	until_true qemu-monitor device_add \
-		"nvme,id=$1${nr[$1]},serial=PULL$1,drive=$1${nr[$1]},bus=rp$((nsid[$1] - 1))" >/dev/null
+		"nvme,id=$1$nr,serial=PULL$1,drive=$1$nr,bus=rp$((nsid[$1] - 1))" >/dev/null
 }
 
 # back src|pool: in again, unless it is there
