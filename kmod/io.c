@@ -246,7 +246,7 @@ static bool io_read_pool(struct ybd_device *dev, struct bio *bio, unsigned int s
 	struct bio *part = bio;
 	struct io_hook *hook;
 
-	if (!alone && !rest && !ybd_hook_try(dev, bio, sectors, acct)) {
+	if (!alone && !rest && !ybd_hook_try(dev, bio, sectors, acct, ybd_io_hook_kind(dev))) {
 		ybd_upper_leave(dev->upper, srcu);
 		return false;
 	}
@@ -279,7 +279,7 @@ static bool io_read_hook(struct ybd_device *dev, struct bio *bio, unsigned int s
 {
 	bool acct = blk_queue_io_stat(dev->fast.queue);
 
-	if (!ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO)) {
+	if (!ybd_hook(dev, bio, sectors, acct, ybd_io_hook_kind(dev))) {
 		ybd_io_would_block(dev, bio);
 		return false;
 	}
@@ -322,7 +322,7 @@ static noinline void io_read_parkable(struct ybd_device *dev, struct bio *bio,
 	if (single)
 		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_PARK);
 	else if (!rest)
-		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_SPLIT);
+		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_REPLUG);
 	if (!rest && !hook)
 		goto would_block;
 	if (!rest && !acct)
@@ -362,7 +362,7 @@ static void io_read_image(struct ybd_device *dev, struct bio *bio, unsigned int 
 	}
 	if (!ybd_hook_is_rest(dev, bio)) {
 		if (acct || bounce || run->nr < bio_sectors(bio)) {
-			if (!ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO)) {
+			if (!ybd_hook(dev, bio, sectors, acct, ybd_io_hook_kind(dev))) {
 				ybd_io_would_block(dev, bio);
 				return;
 			}
@@ -496,7 +496,7 @@ static noinline void io_write(struct ybd_device *dev, struct bio *bio)
 	hooked = (bio->bi_iter.bi_sector | sectors) & (YBD_BLOCK_SECTORS - 1) &&
 		 !(bio->bi_opf & REQ_NOWAIT);
 	if (hooked)
-		ybd_hook(dev, bio, sectors, acct, YBD_HOOK_BIO);
+		ybd_hook(dev, bio, sectors, acct, ybd_io_hook_kind(dev));
 
 	status = op == REQ_OP_WRITE ? ybd_ram_write(dev, bio) : ybd_ram_zero(dev, bio);
 

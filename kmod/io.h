@@ -9,6 +9,7 @@
 #include <linux/part_stat.h>
 
 #include "device.h"
+#include "io_hook.h"
 
 void ybd_submit_bio(struct bio *bio);
 
@@ -39,6 +40,12 @@ struct bio *ybd_io_part(struct ybd_device *dev, struct bio *bio, unsigned int nr
 			enum ybd_io_set set);
 void ybd_io_would_block(struct ybd_device *dev, struct bio *bio);
 void ybd_io_pool_write(struct ybd_device *dev, struct bio *bio);
+
+/* For a bio as it comes in. */
+static __always_inline enum ybd_hook_kind ybd_io_hook_kind(const struct ybd_device *dev)
+{
+	return READ_ONCE(dev->fast.replug) ? YBD_HOOK_REPLUG : YBD_HOOK_BIO;
+}
 
 /* With iostats off, I/O and sectors are still counted, without a hook. */
 static __always_inline void ybd_io_count(struct ybd_device *dev, enum req_op op,

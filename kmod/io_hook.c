@@ -263,12 +263,14 @@ struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int s
  * @bio: the bio
  * @sectors: its length
  * @acct: account for it
+ * @kind: see there
  *
- * Any context that may not wait for a hook of %YBD_HOOK_BIO. Return: is it hooked?
+ * Any context that may not wait for a hook of that kind. Return: is it hooked?
  */
-bool ybd_hook_try(struct ybd_device *dev, struct bio *bio, unsigned int sectors, bool acct)
+bool ybd_hook_try(struct ybd_device *dev, struct bio *bio, unsigned int sectors, bool acct,
+		  enum ybd_hook_kind kind)
 {
-	struct io_hook *hook = hook_alloc(YBD_HOOK_BIO, GFP_NOWAIT | __GFP_NOWARN);
+	struct io_hook *hook = hook_alloc(kind, GFP_NOWAIT | __GFP_NOWARN);
 
 	if (likely(hook))
 		hook_on(hook, dev, bio, sectors, acct, false);

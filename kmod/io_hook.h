@@ -15,7 +15,7 @@ struct ybd_source;
 /**
  * enum ybd_hook_kind - whose reserve a hook is taken from
  * @YBD_HOOK_BIO: of bios as they come in: may wait for space or a commit
- * @YBD_HOOK_SPLIT: the same, of reads whose parts may wait for a source
+ * @YBD_HOOK_REPLUG: the same, of devices that wait for sources: may wait for these
  * @YBD_HOOK_REST: of what is left behind a merge: may wait for space
  * @YBD_HOOK_PARK: of reads of sources, which may be gone for long
  * @YBD_HOOK_PIECE: of what is on its way to the pool and waits for nothing else
@@ -27,7 +27,7 @@ struct ybd_source;
  */
 enum ybd_hook_kind {
 	YBD_HOOK_BIO,
-	YBD_HOOK_SPLIT,
+	YBD_HOOK_REPLUG,
 	YBD_HOOK_REST,
 	YBD_HOOK_PARK,
 	YBD_HOOK_PIECE,
@@ -82,7 +82,8 @@ void ybd_hook_set(struct io_hook *hook, struct ybd_device *dev, struct bio *bio,
 		  unsigned int sectors, bool acct);
 struct io_hook *ybd_hook(struct ybd_device *dev, struct bio *bio, unsigned int sectors,
 			 bool acct, enum ybd_hook_kind kind);
-bool ybd_hook_try(struct ybd_device *dev, struct bio *bio, unsigned int sectors, bool acct);
+bool ybd_hook_try(struct ybd_device *dev, struct bio *bio, unsigned int sectors, bool acct,
+		  enum ybd_hook_kind kind);
 void ybd_hook_embedded(struct ybd_device *dev, struct bio *bio, struct io_hook *hook);
 void ybd_hook_end(struct bio *bio);
 

@@ -44,7 +44,7 @@ struct pool_write {
 static bool hook_get(struct pool_write *w)
 {
 	if (!w->hooked && !w->hook)
-		w->hook = ybd_hook_alloc(w->bio, YBD_HOOK_BIO);
+		w->hook = ybd_hook_alloc(w->bio, ybd_io_hook_kind(w->dev));
 	return w->hooked || w->hook;
 }
 
