@@ -273,12 +273,12 @@ many_at_once()
 
 	# none of them finds the image loaded
 	for ((i = 0; i < n; i++)); do
-		ybdctl create "p$i" --image images/final --ram 1M >"$T/p$i" &
+		ybdctl create "p$i" --image images/final --ram 1M >"$T/many-$i" &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do wait "$i" || bad=1; done
 	[ $bad = 0 ]
-	[ "$(cat "$T"/p* | sort -u | wc -l)" = $n ]
+	[ "$(cat "$T"/many-* | sort -u | wc -l)" = $n ]
 	json ".devices | length == $n" ybdctl list
 	json '.images | length == 1' ybdctl image list
 }

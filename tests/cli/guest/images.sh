@@ -138,21 +138,22 @@ pins()
 {
 	local loop
 
-	cp --sparse=always "$FIX/rootfs.img" "$T/pins"
-	loop=$(losetup -f --show "$T/pins")
+	modprobe loop
+	cp --sparse=always "$FIX/rootfs.img" "$T/pin-store"
+	loop=$(losetup -f --show "$T/pin-store")
 	ybdctl image load images/app --source "$loop" --name mine -q
-	refused 4 'this host reads from it' ybdctl image pin mine
-	json '.pinned and .changed > 1' ybdctl image pin mine --append
+	refused 4 'this host reads from it' ybdctl image pin mine --source "$loop"
+	json '.pinned and .changed > 1' ybdctl image pin mine --append --source "$loop"
 	json '.pinned and .changed == 0' ybdctl image pin images/app --source "$loop" --append
 	json '.lvols | map(select(.pinned).name) | contains(["base", "app"])' ybdctl store show "$loop"
 	# what is loaded is what it was
-	ybdctl image verify mine
-	json '(.pinned | not) and .changed > 1' ybdctl image pin mine --append --unpin
+	ybdctl image verify mine --source "$loop"
+	json '(.pinned | not) and .changed > 1' ybdctl image pin mine --append --unpin --source "$loop"
 	json '.lvols | all(.pinned | not)' ybdctl store show "$loop"
 	ybdctl image unload mine
-	refused 3 'mine: no such image' ybdctl image pin mine
+	refused 3 'mine: no such image' ybdctl image pin mine --source "$loop"
 	losetup -d "$loop"
-	rm "$T/pins"
+	rm "$T/pin-store"
 }
 alone "image pin: of a store that is read from" pins
 
