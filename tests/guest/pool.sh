@@ -580,7 +580,7 @@ told()
 	keep=$(ybdctl attach t1)
 	[ "$(digest "$keep")" = "$sum" ]
 	# and nothing else is
-	! is_told "$BIG" $((90 << 20)) "$before"
+	not is_told "$BIG" $((90 << 20)) "$before"
 	echo N >$par
 	dev=$(make t3)
 	fill "$dev" 20
@@ -589,7 +589,7 @@ told()
 	ybdctl destroy t3
 	ybdctl detach t1
 	echo Y >$par
-	! is_told "$BIG" 1 "$before"
+	not is_told "$BIG" 1 "$before"
 }
 in_pools "its device is told what is free" told
 
