@@ -434,7 +434,7 @@ void ybd_pool_hold(struct ybd_pool *pool)
 void ybd_pool_put(struct ybd_pool *pool)
 {
 	mutex_lock(&pool_list_lock);
-	/* Who comes meanwhile finds it open; so does nobody another one in its place. */
+	/* Without the lock, but as long as it is in the list: who comes meanwhile uses it. */
 	if (pool->users == 1 && ybd_pool_discard_pending(pool)) {
 		mutex_unlock(&pool_list_lock);
 		ybd_pool_discard_rest(pool);

@@ -568,7 +568,7 @@ static void space_work(struct work_struct *work)
 	blk_status_t status = BLK_STS_OK;
 	unsigned long flags;
 	LIST_HEAD(works);
-	bool later, much;
+	bool later, much, hidden;
 	int ret;
 
 	wait_for_hidden(upper);
@@ -581,6 +581,7 @@ static void space_work(struct work_struct *work)
 	later = !status && !has_free(upper) && ybd_upper_space_may_come(upper) &&
 		has_waiters(upper);
 	much = !upper->dying && ybd_upper_gone_is_much(upper);
+	hidden = upper->space_hidden;
 	if (!later) {
 		bios = upper->waiting;
 		bio_list_init(&upper->waiting);
@@ -595,6 +596,9 @@ static void space_work(struct work_struct *work)
 	else
 		queue_work(ybd_resend_wq, &upper->resend_work);
 	wake_works(&works, status);
+	/* Again, by somebody who does not wait: nobody else would come back to those who do. */
+	if (later && hidden)
+		queue_work(ybd_log_wq, &upper->space_work);
 	if (!later && !much)
 		return;
 	/* What is gone becomes free with the next commit, or at once. */
