@@ -11,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/ktap.sh
 . tests/guest/nullb
+. tests/guest/two-layers.sh
 rounds=$1 part=${2:-all} full=${3:-}
 
 uuid=0b0b0b0b-1111-2222-3333-444444444444
@@ -95,25 +96,6 @@ pcie_in()
 }
 
 # ---- stores and devices ----
-
-# An image of alternating pieces of two layers, so that reads are split.
-make_store() # DEVICE NAME
-{
-	local l
-	udevadm settle
-	ybdctl store create --name "$2" --cluster-size 64K "$1" >/dev/null
-	for l in base:full top:half; do
-		# udev looks at what was written
-		udevadm settle
-		ybdctl lvol import --read-only "$1" ${l%:*} $work/${l#*:} >/dev/null
-	done
-	udevadm settle
-}
-
-make_device() # NAME STORE SOURCE OPTIONS...
-{
-	ybdctl create -q "$1" --layer "$2/base" --layer "$2/top" --source "$3" "${@:4}" >/dev/null
-}
 
 # Ten of them are NAME0 to NAME9; the last two are for fio.
 make_ten() # NAME STORE SOURCE

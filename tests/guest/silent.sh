@@ -12,13 +12,14 @@ cd "$(dirname "$0")/../.."
 . tests/lib/ktap.sh
 . tests/guest/nvmet.sh
 . tests/guest/nullb
+. tests/guest/two-layers.sh
 
-T=/run/silent
+work=/run/silent
 NQN=nqn.2026-01.ybd:silent
 uuid=0d0d0d0d-0000-4000-8000-000000000001
 replug=build/guest/tests/ybd-replug
 mib=$((1 << 20))
-mkdir -p $T
+mkdir -p $work
 modprobe -a ybd nvme
 nvmet_up nvmet-tcp nvme-tcp
 ip link set lo up
@@ -38,23 +39,6 @@ wait_for() # SECONDS COMMAND...
 	done
 }
 
-make_store() # DEVICE NAME
-{
-	local l
-	udevadm settle
-	ybdctl store create --name "$2" --cluster-size 64K "$1" >/dev/null
-	for l in base:full top:half; do
-		udevadm settle
-		ybdctl lvol import --read-only "$1" ${l%:*} $T/${l#*:} >/dev/null
-	done
-	udevadm settle
-}
-
-make_device() # NAME STORE SOURCE OPTIONS...
-{
-	ybdctl create -q "$1" --layer "$2/base" --layer "$2/top" --source "$3" "${@:4}" >/dev/null
-}
-
 # One that waits long, one that does for a bound, and one that does not.
 make_three() # NAME STORE SOURCE
 {
@@ -66,12 +50,12 @@ make_three() # NAME STORE SOURCE
 
 start() # NAME DEVICE
 {
-	rm -f "$T/$1."*
-	mkfifo "$T/$1.stop"
-	$replug read "/dev/ybd/$2" <"$T/$1.stop" >"$T/$1.out" 2>"$T/$1.err" &
-	exec {fd}>"$T/$1.stop"
+	rm -f "$work/$1."*
+	mkfifo "$work/$1.stop"
+	$replug read "/dev/ybd/$2" <"$work/$1.stop" >"$work/$1.out" 2>"$work/$1.err" &
+	exec {fd}>"$work/$1.stop"
 	declare -g "stop_$1=$fd"
-	wait_for 60 grep -q reading "$T/$1.out"
+	wait_for 60 grep -q reading "$work/$1.out"
 }
 
 stop() # NAME
@@ -79,8 +63,8 @@ stop() # NAME
 	local v=stop_$1 fd
 	fd=${!v}
 	exec {fd}>&-
-	wait_for 120 grep -q longest "$T/$1.out"
-	sed 's/^/# /' "$T/$1.out" "$T/$1.err" >&2
+	wait_for 120 grep -q longest "$work/$1.out"
+	sed 's/^/# /' "$work/$1.out" "$work/$1.err" >&2
 }
 
 # Nothing failed, nothing was wrong, and it did wait.
@@ -88,26 +72,26 @@ went_on() # NAME FROM-MS
 {
 	awk -v from="$2" '{ for (i = 1; i < NF; i++) v[$i] = $(i + 1) }
 		END { exit !(v["reads"] > 20 && v["errors"] == 0 && v["wrong"] == 0 &&
-			     v["longest"] >= from) }' "$T/$1.out" || { cat "$T/$1.out"; return 1; }
+			     v["longest"] >= from) }' "$work/$1.out" || { cat "$work/$1.out"; return 1; }
 }
 
 # A read in the background: when it ended, in ms, and how
 read_one() # NAME
 {
 	local began=${EPOCHREALTIME/./} status=0
-	timeout 200 dd if="/dev/ybd/$1" of=/dev/null bs=64K count=1 iflag=direct 2>"$T/$1.dd" ||
+	timeout 200 dd if="/dev/ybd/$1" of=/dev/null bs=64K count=1 iflag=direct 2>"$work/$1.dd" ||
 		status=$?
-	echo $(((${EPOCHREALTIME/./} - began) / 1000)) $status >"$T/$1.took"
+	echo $(((${EPOCHREALTIME/./} - began) / 1000)) $status >"$work/$1.took"
 }
 
 # ms that a read took which has to have failed
 failed_after() # NAME
 {
 	local ms status
-	wait_for 200 test -s "$T/$1.took"
-	read -r ms status <"$T/$1.took"
-	[ "$status" = 1 ] && grep -q "Input/output error" "$T/$1.dd" ||
-		{ echo "status $status after $ms ms: $(cat "$T/$1.dd")"; return 1; }
+	wait_for 200 test -s "$work/$1.took"
+	read -r ms status <"$work/$1.took"
+	[ "$status" = 1 ] && grep -q "Input/output error" "$work/$1.dd" ||
+		{ echo "status $status after $ms ms: $(cat "$work/$1.dd")"; return 1; }
 	took=$ms
 }
 
@@ -120,7 +104,7 @@ both_end()
 {
 	local fails hold
 
-	hold=$(<"$T/hold")
+	hold=$(<"$work/hold")
 	read_one "$1-fails" &
 	read_one "$1-bound" &
 	failed_after "$1-fails"
@@ -128,7 +112,7 @@ both_end()
 	failed_after "$1-bound"
 	wait
 	echo "$1: with no timeout EIO after $fails ms, with $bound s after $took ms;" \
-		"the driver may hold a read for $hold s" >>"$T/figures"
+		"the driver may hold a read for $hold s" >>"$work/figures"
 	[ $fails -le $(((hold + slack) * 1000)) ]
 	[ $took -ge $((bound * 1000)) ]
 	[ $took -le $(((hold + bound + slack) * 1000)) ]
@@ -142,8 +126,8 @@ detaches()
 	parked "$2"
 }
 
-$replug fill $T/full $((8 * mib))
-$replug fill $T/half $((8 * mib)) 262144
+$replug fill $work/full $((8 * mib))
+$replug fill $work/half $((8 * mib)) 262144
 nullb_make other
 make_store $nullb_dev O
 make_device other O $nullb_dev --ro
@@ -179,7 +163,7 @@ nvmet_show 1 $NQN
 tcp_connect 600
 make_store "$disk" L
 make_three tcp L "$disk"
-hold_of "$disk" >$T/hold
+hold_of "$disk" >$work/hold
 start tcp tcp-waits
 ip link set lo down
 ktap_case "TCP: the link is dropped: reads end within what was said" both_end tcp
@@ -234,7 +218,7 @@ slot=$(readlink -f "/sys/block/${disk##*/}/device/device")
 # Its memory and its bus mastering off, again and again: it is there and does not answer.
 mute()
 {
-	python3 - "$slot/config" "$T/mute" <<'PY'
+	python3 - "$slot/config" "$work/mute" <<'PY'
 import os, sys, time
 fd = os.open(sys.argv[1], os.O_RDWR)
 os.pwrite(fd, b"\0\0", 4)
@@ -250,17 +234,17 @@ PY
 
 make_store "$disk" P
 make_three pcie P "$disk"
-hold_of "$disk" >$T/hold
+hold_of "$disk" >$work/hold
 start pcie pcie-waits
 # a reset waits for as long as the controller says that it takes to enable it: 7.5 s
 slack=12
-: >$T/mute
+: >$work/mute
 mute &
 muter=$!
-wait_for 30 test -e $T/muted
+wait_for 30 test -e $work/muted
 ktap_case "PCIe: a controller that does not answer: reads end within what was said" both_end pcie
 ktap_case "  their devices can be detached, the others' reads wait" detaches pcie P
-rm $T/mute
+rm $work/mute
 wait $muter
 source=$(ybdctl image show P/base+P/top --json | jq -r '.images[0].sources[0].name')
 returns()
@@ -282,10 +266,10 @@ ybdctl image unload P/base+P/top
 # ---- and who had nothing to do with it ----
 
 stop other
-prompt() { went_on other 0 && [ "$(awk '{ for (i = 1; i < NF; i++) if ($i == "longest") print $(i + 1) }' $T/other.out)" -lt 3000 ]; }
+prompt() { went_on other 0 && [ "$(awk '{ for (i = 1; i < NF; i++) if ($i == "longest") print $(i + 1) }' $work/other.out)" -lt 3000 ]; }
 ktap_case "another source's reads did not wait" prompt
 ybdctl detach other
 ybdctl image unload O/base+O/top
 ktap_case "the module goes" rmmod ybd
-ktap_note "$(cat $T/figures)"
+ktap_note "$(cat $work/figures)"
 ktap_end
