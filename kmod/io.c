@@ -311,14 +311,10 @@ static noinline void io_read_parkable(struct ybd_device *dev, struct bio *bio,
 	struct ybd_source *source = dev->image->sources[run->source];
 	bool rest = ybd_hook_is_rest(dev, bio);
 	bool acct = !rest && blk_queue_io_stat(dev->fast.queue);
-	bool split = run->nr < bio_sectors(bio);
-	bool single = !rest && !split && !bio_flagged(bio, BIO_CHAIN);
+	bool single = !rest && run->nr == bio_sectors(bio) && !bio_flagged(bio, BIO_CHAIN);
 	struct io_hook *hook = NULL;
 	struct bio *piece = bio;
 
-	/* A clone has to be waited for. */
-	if (!single && !split && bio->bi_opf & REQ_NOWAIT)
-		goto would_block;
 	if (single)
 		hook = ybd_hook(dev, bio, sectors, acct, YBD_HOOK_PARK);
 	else if (!rest)
