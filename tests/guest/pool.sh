@@ -305,6 +305,30 @@ all()
 }
 in_pools "attach --all: what is to start by itself" all
 
+# read_from BLOCK-DEVICE: bytes that were read from it so far
+read_from()
+{
+	awk '{ print $3 * 512 }' "/sys/class/block/${1##*/}/stat"
+}
+
+# The directory has room for many more uppers than there are.
+few_headers()
+{
+	local places before after
+
+	places=$(ybdctl pool show --json "$BIG" | jq .max_uppers)
+	make h1 >/dev/null
+	make h2 >/dev/null
+	udevadm settle
+	ybdctl detach h1 h2
+	before=$(read_from "$BIG")
+	ybdctl attach h2 --pool "$BIG" >/dev/null
+	after=$(read_from "$BIG")
+	ktap_note "$((after - before)) bytes read, the directory has $((places * 8192))"
+	[ $((after - before)) -lt $((places * 8192 / 2)) ]
+}
+in_pools "attach reads the headers that there are, not the whole directory" few_headers
+
 # The image has layers that are found by path; one of them changes.
 changed_image()
 {

@@ -340,7 +340,7 @@ static int pool_show_run(const struct cmd *cmd, int argc, char **argv)
 	rc = pool_io_open(argv[0], POOL_IO_LOOK, 0, &io, &err);
 	if (rc)
 		return cmd_fail(rc, "%s: %s", argv[0], err.text);
-	rc = pool_open(io, &p, &err);
+	rc = pool_open(io, POOL_READ_ALL, &p, &err);
 	if (!rc) {
 		print_pool(argv[0], p);
 		print_uppers(p);
@@ -409,7 +409,7 @@ static int check_unused(struct pool_io *io, const char *path, bool force)
 	struct ybd_error err;
 	struct pool *p;
 	u32 live, fenced;
-	int rc = pool_open(io, &p, &err);
+	int rc = pool_open(io, POOL_READ_ALL, &p, &err);
 
 	if (rc == -ENODATA || (rc && !force))
 		return cmd_fail(rc, "%s: %s", path, err.text);

@@ -86,7 +86,7 @@ static int still_the_same(struct upper *u, struct ybd_error *err)
 	const struct pool_upper *was = &u->p->upper[u->n], *is;
 	struct pool *now;
 	bool same;
-	int rc = pool_open(u->io, &now, err);
+	int rc = pool_open(u->io, POOL_READ_LIVE, &now, err);
 
 	if (rc)
 		return rc;

@@ -267,7 +267,7 @@ static int search_ref(const struct pool_ref *ref, char *const *names, size_t n,
 	int rc = pool_io_open(ref->path, POOL_IO_LOOK, 0, &io, err);
 
 	if (!rc) {
-		rc = pool_open(io, &p, err);
+		rc = pool_open(io, POOL_READ_LIVE, &p, err);
 		if (!rc) {
 			rc = search_pool(p, ref, names, n, out);
 			if (rc)

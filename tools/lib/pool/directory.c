@@ -163,14 +163,66 @@ static int read_place(struct pool *p, u64 block, const u8 *b, const char *io, vo
 	return u->slot_bad ? say_slots(p, n, block, st, why) : 0;
 }
 
-int pool_directory_read(struct pool *p)
+static int read_places(struct pool *p, u32 first, u32 nr)
 {
-	const struct pool_layout *l = &p->info.layout;
+	return pool_scan(p, p->info.layout.directory + 2ULL * first, 2ULL * nr, 2, read_place,
+			 NULL);
+}
 
-	p->upper = calloc(l->nr_uppers, sizeof(*p->upper));
+static void name_owners(const struct pool *p, const struct pool_table *t, u8 *named)
+{
+	for (u32 i = 0; i < t->nr; i++)
+		if (t->entry[i].owner && t->entry[i].owner <= p->info.layout.nr_uppers)
+			named[t->entry[i].owner - 1] = 1;
+}
+
+/* Places that are near each other cost less together than one by one. */
+#define READ_GAP	32u
+
+static int read_named(struct pool *p, const u8 *named)
+{
+	u32 nr = p->info.layout.nr_uppers, first, last;
+	int rc = 0;
+
+	for (u32 i = 0; i < nr && !rc; i++) {
+		if (!named[i])
+			continue;
+		first = last = i;
+		for (; i < nr && i - last <= READ_GAP; i++)
+			if (named[i])
+				last = i;
+		rc = read_places(p, first, last - first + 1);
+		i = last;
+	}
+	return rc;
+}
+
+/* Whoever is live has a chunk for its log, so that the tables name all that matter. */
+static int read_live(struct pool *p)
+{
+	u8 *named = calloc(p->info.layout.nr_uppers, 1);
+	int rc;
+
+	if (!named)
+		return -ENOMEM;
+	name_owners(p, &p->segments, named);
+	name_owners(p, &p->chunks, named);
+	rc = read_named(p, named);
+	free(named);
+	return rc;
+}
+
+int pool_directory_read(struct pool *p, enum pool_read what)
+{
+	u32 nr = p->info.layout.nr_uppers;
+
+	p->upper = calloc(nr, sizeof(*p->upper));
 	if (!p->upper)
 		return -ENOMEM;
-	return pool_scan(p, l->directory, 2ULL * l->nr_uppers, 2, read_place, NULL);
+	if (what == POOL_READ_LIVE && !pool_table_lost(&p->segments) &&
+	    !pool_table_lost(&p->chunks))
+		return read_live(p);
+	return read_places(p, 0, nr);
 }
 
 void pool_count(struct pool *p)

@@ -5,7 +5,7 @@
 
 #include "priv.h"
 
-int pool_read_rest(struct pool *p)
+static int read_rest(struct pool *p, enum pool_read what)
 {
 	const struct pool_layout *l = &p->info.layout;
 	int rc;
@@ -16,13 +16,13 @@ int pool_read_rest(struct pool *p)
 		rc = pool_table_read(p, &p->chunks, YBD_FMT_MAGIC_CHUNKS, l->chunk_table,
 				     l->max_chunks);
 	if (!rc)
-		rc = pool_directory_read(p);
+		rc = pool_directory_read(p, what);
 	if (!rc)
 		pool_count(p);
 	return rc;
 }
 
-static int read_all(struct pool *p, bool check, struct ybd_error *err)
+static int read_all(struct pool *p, bool check, enum pool_read what, struct ybd_error *err)
 {
 	struct ybd_error why = { 0 };
 	int rc;
@@ -34,13 +34,14 @@ static int read_all(struct pool *p, bool check, struct ybd_error *err)
 		return rc;
 	}
 	if (!rc)
-		rc = pool_read_rest(p);
+		rc = read_rest(p, what);
 	if (!rc && check)
 		rc = pool_check_all(p);
 	return rc ? ybd_error_sys(err, rc, "reading the pool") : 0;
 }
 
-static int open_io(struct pool_io *io, bool check, struct pool **out, struct ybd_error *err)
+static int open_io(struct pool_io *io, bool check, enum pool_read what, struct pool **out,
+		   struct ybd_error *err)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 	int rc;
@@ -48,7 +49,7 @@ static int open_io(struct pool_io *io, bool check, struct pool **out, struct ybd
 	if (!p)
 		return ybd_error_sys(err, -ENOMEM, "reading the pool");
 	p->io = io;
-	rc = read_all(p, check, err);
+	rc = read_all(p, check, what, err);
 	if (rc) {
 		pool_close(p);
 		return rc;
@@ -57,14 +58,14 @@ static int open_io(struct pool_io *io, bool check, struct pool **out, struct ybd
 	return 0;
 }
 
-int pool_open(struct pool_io *io, struct pool **out, struct ybd_error *err)
+int pool_open(struct pool_io *io, enum pool_read what, struct pool **out, struct ybd_error *err)
 {
-	return open_io(io, false, out, err);
+	return open_io(io, false, what, out, err);
 }
 
 int pool_check(struct pool_io *io, struct pool **out, struct ybd_error *err)
 {
-	return open_io(io, true, out, err);
+	return open_io(io, true, POOL_READ_ALL, out, err);
 }
 
 void pool_close(struct pool *p)

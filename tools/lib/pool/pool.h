@@ -269,14 +269,26 @@ struct pool {
 int pool_probe(struct pool_io *io, struct pool_info *info, struct ybd_error *err);
 
 /**
+ * enum pool_read - how much of the directory is read
+ * @POOL_READ_ALL: every header
+ * @POOL_READ_LIVE: those that the tables name, which are all that are live; other places are taken
+ *	for free. All of them when a table is damaged.
+ */
+enum pool_read {
+	POOL_READ_ALL,
+	POOL_READ_LIVE,
+};
+
+/**
  * pool_open() - read superblock, tables and directory
  * @io: where; stays the caller's
+ * @what: how much of the directory
  * @out: the pool, with what is wrong in its report; close with pool_close()
  * @err: why not
  *
  * Return: as pool_probe(), or -ENOMEM.
  */
-int pool_open(struct pool_io *io, struct pool **out, struct ybd_error *err);
+int pool_open(struct pool_io *io, enum pool_read what, struct pool **out, struct ybd_error *err);
 
 void pool_close(struct pool *p);
 

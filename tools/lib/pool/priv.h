@@ -77,7 +77,7 @@ int pool_table_write(struct pool *p, struct pool_table *t);
 
 /* ---- directory.c ---- */
 
-int pool_directory_read(struct pool *p);
+int pool_directory_read(struct pool *p, enum pool_read what);
 /* Count what is owned by whom. */
 void pool_count(struct pool *p);
 /* The header of an upper that is given up. */
@@ -151,11 +151,6 @@ int pool_record_decode(const struct pool_walk *w, const struct ybd_fmt_record *r
 int pool_layers_walk(struct pool_walk *w);
 int pool_ckpt_walk(struct pool_walk *w);
 int pool_log_walk(struct pool_walk *w);
-
-/* ---- pool.c ---- */
-
-/* Tables and directory of the pool whose superblock is known. */
-int pool_read_rest(struct pool *p);
 
 /* ---- check.c ---- */
 
