@@ -34,7 +34,8 @@ static int fill_pool(struct sk_buff *skb, const struct ybd_pool_info *p)
 	    nla_put_u32(skb, YBD_A_POOL_USERS, p->users) ||
 	    nla_put_u64_64bit(skb, YBD_A_POOL_COMMITS, p->commits, 0) ||
 	    nla_put_u64_64bit(skb, YBD_A_POOL_FLUSHES, p->flushes, 0) ||
-	    nla_put_u64_64bit(skb, YBD_A_POOL_FLUSHES_MERGED, p->flushes_merged, 0))
+	    nla_put_u64_64bit(skb, YBD_A_POOL_FLUSHES_MERGED, p->flushes_merged, 0) ||
+	    nla_put_u64_64bit(skb, YBD_A_POOL_PROMISED, p->promised, 0))
 		return -EMSGSIZE;
 	return 0;
 }

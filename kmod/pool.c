@@ -472,6 +472,7 @@ void ybd_pool_info(struct ybd_pool *pool, struct ybd_pool_info *info)
 	spin_lock_irqsave(&pool->lock, flags);
 	info->free_segments = pool->free_segments + pool->hidden_segments;
 	info->level = pool->fill.level;
+	info->promised = pool->promised * YBD_FMT_CHUNK_BLOCKS << YBD_BLOCK_SHIFT;
 	spin_unlock_irqrestore(&pool->lock, flags);
 	ybd_commit_info(pool->commit, info);
 }

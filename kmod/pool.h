@@ -29,6 +29,7 @@ struct ybd_pool;
  * @metadata_segments: hold chunks
  * @level: fill level that is reached, in percent, or 0
  * @failure: why nothing is written any more, or NULL
+ * @promised: bytes kept for the next checkpoints of uppers
  * @users: devices that have their upper here, and requests under way
  * @commits: log writes
  * @flushes: flushes sent to the pool that were shared by several commits
@@ -48,6 +49,7 @@ struct ybd_pool_info {
 	u32	metadata_segments;
 	u32	level;
 	const char *failure;
+	u64	promised;
 	u32	users;
 	u64	commits;
 	u64	flushes;

@@ -96,6 +96,18 @@ static u32 ckpt_chunks(const struct ybd_upper *upper, u64 changes)
 	return DIV_ROUND_UP_ULL(records, YBD_FMT_CKPT_RECORDS * YBD_FMT_CHUNK_BLOCKS);
 }
 
+/* Chunks that have to be promised after so many changes more. */
+static u32 room_wanted(const struct upper_log *log, u64 changes)
+{
+	u32 next = ckpt_chunks(log->upper, changes);
+	u32 want = next + LOG_CHUNKS_ASIDE;
+
+	/* Afterwards as much is wanted again, and only the last one comes free. */
+	if (next > log->ckpt_nr_chunks)
+		want += next - log->ckpt_nr_chunks;
+	return want;
+}
+
 /**
  * ybd_log_room - is there room for one change more?
  * @upper: a persistent upper; the caller holds its lock
@@ -106,21 +118,48 @@ static u32 ckpt_chunks(const struct ybd_upper *upper, u64 changes)
 bool ybd_log_room(struct ybd_upper *upper, enum pool_need need)
 {
 	struct upper_log *log = upper->log;
-	u32 next = ckpt_chunks(upper, upper->changes + 1ULL);
-	u32 want = next + LOG_CHUNKS_ASIDE;
+	u32 want = room_wanted(log, upper->changes + 1ULL);
 	u32 have = log->promised + log->ckpt_took;
 
-	/* Afterwards as much is wanted again, and only the last one comes free. */
-	if (next > log->ckpt_nr_chunks)
-		want += next - log->ckpt_nr_chunks;
-
-	lockdep_assert_held(&upper->lock);
 	if (likely(want <= have))
 		return true;
 	if (!ybd_pool_promise(upper->pool, want - have, need))
 		return false;
 	log->promised += want - have;
 	return true;
+}
+
+/*
+ * Has the map shrunk, so that most of what is kept for it is needed no more? A new
+ * checkpoint costs as much as what is left of it, and only the next one after as
+ * many changes as it took to get here.
+ */
+static bool room_shrunk(const struct upper_log *log)
+{
+	u32 want = room_wanted(log, log->upper->changes);
+
+	return log->promised + log->ckpt_nr_chunks > 2 * want + LOG_CHUNKS_TOO_MANY;
+}
+
+/*
+ * Give back what is promised and needed no more. The keeper's: what is promised
+ * again after a checkpoint is so in the pool only when its chunks are.
+ */
+static void room_trim(struct upper_log *log)
+{
+	struct ybd_upper *upper = log->upper;
+	u32 have, want, extra = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&upper->lock, flags);
+	have = log->promised + log->ckpt_took;
+	want = room_wanted(log, upper->changes);
+	if (have > want)
+		extra = min(have - want, log->promised);
+	log->promised -= extra;
+	spin_unlock_irqrestore(&upper->lock, flags);
+	if (extra)
+		ybd_pool_unpromise(upper->pool, extra);
 }
 
 /* Take promised chunks. */
@@ -187,12 +226,18 @@ static int take_chunks(struct upper_log *log, u32 nr, u32 *chunk)
 				    POOL_NEED_ROOM, nr, chunk);
 }
 
+/* Is it time for a checkpoint? The caller holds upper->lock. */
+static bool ckpt_due(const struct upper_log *log)
+{
+	return log->part_blocks >= log->ckpt_at || (!log->ckpt_failed && room_shrunk(log));
+}
+
 /* Is there something for the keeper to do? The caller holds upper->lock. */
 bool ybd_log_keeper_needed(const struct upper_log *log)
 {
 	return (!log->next_chunk &&
 		log->at.block % YBD_FMT_CHUNK_BLOCKS >= YBD_FMT_CHUNK_BLOCKS / 2) ||
-	       log->part_blocks >= log->ckpt_at;
+	       ckpt_due(log);
 }
 
 /* Where the log goes on. */
@@ -381,6 +426,7 @@ static void ckpt_free_old(struct upper_log *log, struct ckpt *ckpt)
 	memmove(logs->chunk, logs->chunk + nr, logs->nr * sizeof(*logs->chunk));
 	kvfree(old->chunk);
 	*old = ckpt->chunks;
+	room_trim(log);
 }
 
 /* Unused chunks at the end of the estimate. */
@@ -500,6 +546,9 @@ static int make_checkpoint(struct upper_log *log)
 	mutex_unlock(&log->header_lock);
 	trace_ybd_checkpoint(MKDEV(0, upper->dev->id), ckpt.from.seq, ckpt.nr, ckpt.records);
 out:
+	spin_lock_irqsave(&upper->lock, flags);
+	log->ckpt_failed = ret;
+	spin_unlock_irqrestore(&upper->lock, flags);
 	kvfree(chunk);
 	kvfree(ckpt.buf);
 	return ret;
@@ -533,7 +582,7 @@ void ybd_log_keep(struct work_struct *work)
 
 	spin_lock_irqsave(&upper->lock, flags);
 	chunk = !log->next_chunk;
-	due = log->part_blocks >= log->ckpt_at;
+	due = ckpt_due(log);
 	spin_unlock_irqrestore(&upper->lock, flags);
 	if (ybd_upper_has_failed(upper))
 		ret = -EIO;

@@ -19,6 +19,8 @@
 #define LOG_BLOCKS_LONG		256U
 /* Chunks that are promised beside those of the next checkpoint. */
 #define LOG_CHUNKS_ASIDE	2U
+/* So many that are needed no more are worth a checkpoint. */
+#define LOG_CHUNKS_TOO_MANY	4U
 
 /**
  * struct chunk_list - chunks in the order of their use
@@ -80,6 +82,7 @@ struct log_position {
  * @ckpt_nr_chunks: of the last checkpoint
  * @ckpt_blocks: of the last checkpoint
  * @ckpt_at: @part_blocks at which the next one is made
+ * @ckpt_failed: the last attempt at one did
  * @nr_commits: log writes
  * @nr_ckpts: checkpoints
  * @node: in the lists of the pool's commits; protected by their lock
@@ -127,6 +130,7 @@ struct upper_log {
 	u32			ckpt_nr_chunks;
 	u32			ckpt_blocks;
 	u64			ckpt_at;
+	bool			ckpt_failed;
 	u64			nr_commits;
 	u64			nr_ckpts;
 	struct list_head	node;

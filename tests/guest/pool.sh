@@ -280,6 +280,39 @@ in_a_file()
 }
 in_pools "a pool in a file" in_a_file
 
+# promised: bytes that are kept for checkpoints, of all the uppers of the large pool
+promised()
+{
+	ybdctl pool show --json "$BIG" | jq .kernel.promised
+}
+
+# A checkpoint of this map is long, and one of what is left of it is not.
+shrunk()
+{
+	local dev many i few=$((6 * 65536))
+
+	dev=$(make s1 --size 200M)
+	fio --name=j --filename="$dev" --output="$T/fio" --direct=1 --rw=write:4k --bs=4k \
+		--size=200M --ioengine=libaio --iodepth=16 --end_fsync=1 \
+		--allow_file_create=0
+	many=$(promised)
+	[ "$many" -ge $((14 * 65536)) ]
+	blkdiscard "$dev"
+	dd if=/dev/zero of="$dev" bs=4k count=1 conv=fsync,notrunc status=none
+	for i in {1..100}; do
+		[ "$(promised)" -gt "$few" ] || break
+		sleep 0.1
+	done
+	ktap_note "$many bytes promised, $(promised) afterwards (looked $i times)"
+	[ "$(promised)" -le "$few" ]
+	[ "$(stat_of s1 checkpoints)" -ge 1 ]
+	udevadm settle
+	ybdctl detach s1
+	ybdctl attach s1 >/dev/null
+	[ "$(promised)" -le "$few" ]
+}
+in_pools "what is promised to an upper shrinks with what it has" shrunk
+
 # -------- attach --------
 
 all()

@@ -127,6 +127,7 @@ struct ybd_pool_info {
 	u64 flushes_merged;
 	u32 level;
 	char failure[128];
+	u64 promised;
 };
 
 /**

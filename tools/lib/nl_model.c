@@ -100,6 +100,7 @@ static const char * const pool_names[] = {
 	[YBD_A_POOL_FLUSHES_MERGED] = "flushes-merged",
 	[YBD_A_POOL_LEVEL] = "level",
 	[YBD_A_POOL_FAILURE] = "failure",
+	[YBD_A_POOL_PROMISED] = "promised",
 };
 
 static_assert(ARRAY_SIZE(info_names) == YBD_A_INFO_MAX + 1, "info");
@@ -454,6 +455,7 @@ int nl_decode_pool(const struct nlmsghdr *h, struct ybd_pool_info *out)
 	get_u64(tb, YBD_A_POOL_FLUSHES_MERGED, &out->flushes_merged);
 	get_u32(tb, YBD_A_POOL_LEVEL, &out->level);
 	get_str(tb, YBD_A_POOL_FAILURE, out->failure, sizeof(out->failure));
+	get_u64(tb, YBD_A_POOL_PROMISED, &out->promised);
 	return 0;
 }
 

@@ -210,6 +210,7 @@ void show_open_pool(const char *member, const struct ybd_pool_info *p)
 	print_u64("logical_block_size", p->logical_block_size);
 	print_size("free", p->free_segments * p->segment_size);
 	print_size("metadata", p->metadata_segments * p->segment_size);
+	print_size("promised", p->promised);
 	print_u64("level", p->level);
 	print_str("failure", *p->failure ? p->failure : NULL);
 	print_u64("commits", p->commits);
