@@ -10,6 +10,7 @@
 #include "device.h"
 #include "io.h"
 #include "netlink.h"
+#include "pool.h"
 #include "slow.h"
 #include "upper_ram.h"
 #include "ybd.h"
@@ -45,9 +46,12 @@ static int __init ybd_init(void)
 	ret = ybd_io_init();
 	if (ret)
 		goto err_slow;
-	ret = ybd_device_init();
+	ret = ybd_pool_init();
 	if (ret)
 		goto err_io;
+	ret = ybd_device_init();
+	if (ret)
+		goto err_pool;
 	/* Last: from here on devices can be made. */
 	ret = ybd_netlink_init();
 	if (ret)
@@ -56,6 +60,8 @@ static int __init ybd_init(void)
 
 err_device:
 	ybd_device_exit();
+err_pool:
+	ybd_pool_exit();
 err_io:
 	ybd_io_exit();
 err_slow:
@@ -77,6 +83,7 @@ static void __exit ybd_exit(void)
 {
 	ybd_netlink_exit();
 	ybd_device_exit();
+	ybd_pool_exit();
 	ybd_io_exit();
 	ybd_slow_exit();
 	ybd_ram_exit();

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 
 #include "device.h"
 #include "netlink.h"
@@ -19,6 +20,8 @@
 static DEFINE_MUTEX(pool_list_lock);
 static LIST_HEAD(pool_list);
 static u32 pool_next_id;
+/* Nothing is opened: the system is about to be saved to disk. Same lock. */
+static bool pool_list_closed;
 
 /* May this open file be a pool? */
 static int pool_check_file(struct file *file, struct netlink_ext_ack *extack)
@@ -399,6 +402,11 @@ struct ybd_pool *ybd_pool_get_fd(int fd, struct netlink_ext_ack *extack)
 		pool = ERR_PTR(-EIO);
 		goto out_unlock;
 	}
+	if (pool_list_closed) {
+		NL_SET_ERR_MSG(extack, "pool: the system is about to hibernate");
+		pool = ERR_PTR(-EBUSY);
+		goto out_unlock;
+	}
 	pool = pool_open(bdev, extack);
 	if (IS_ERR(pool))
 		goto out_unlock;
@@ -497,4 +505,49 @@ int ybd_pool_for_each(int (*fn)(struct ybd_pool *pool, void *arg), void *arg)
 	}
 	mutex_unlock(&pool_list_lock);
 	return ret;
+}
+
+/*
+ * What is known of a pool must not outlive the moment at which it may be opened by
+ * another boot, which writes to it: after that, the one that comes back from the
+ * disk would give to one upper what another has.
+ */
+static int pool_pm_event(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	struct ybd_pool *pool;
+	int ret = NOTIFY_DONE;
+
+	mutex_lock(&pool_list_lock);
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		pool = list_first_entry_or_null(&pool_list, struct ybd_pool, node);
+		pool_list_closed = !pool;
+		if (!pool)
+			break;
+		pr_warn("pool %pUb is in use: no hibernation before its devices are detached\n",
+			&pool->uuid);
+		ret = notifier_from_errno(-EBUSY);
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		pool_list_closed = false;
+		break;
+	}
+	mutex_unlock(&pool_list_lock);
+	return ret;
+}
+
+static struct notifier_block pool_pm_notifier = {
+	.notifier_call = pool_pm_event,
+};
+
+int __init ybd_pool_init(void)
+{
+	return register_pm_notifier(&pool_pm_notifier);
+}
+
+void ybd_pool_exit(void)
+{
+	unregister_pm_notifier(&pool_pm_notifier);
 }

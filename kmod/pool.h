@@ -61,4 +61,7 @@ void ybd_pool_put(struct ybd_pool *pool);
 void ybd_pool_info(struct ybd_pool *pool, struct ybd_pool_info *info);
 int ybd_pool_for_each(int (*fn)(struct ybd_pool *pool, void *arg), void *arg);
 
+int ybd_pool_init(void);
+void ybd_pool_exit(void);
+
 #endif /* YBD_POOL_H */

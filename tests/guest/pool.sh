@@ -725,4 +725,24 @@ reserved()
 }
 in_pools "a reserve" reserved
 
+# What was known of a pool must not come back after others have written to it. The
+# kernel's own test mode freezes everything, waits for five seconds, and goes on.
+hibernation()
+{
+	local state=/sys/power/state
+
+	grep -qs disk $state || { echo "no hibernation in this kernel"; return 77; }
+	make hib >/dev/null
+	not bash -c "echo disk >$state" 2>"$T/err"
+	grep -q 'busy' "$T/err"
+	dmesg | grep -q 'is in use: no hibernation before its devices are detached'
+	udevadm settle
+	ybdctl detach hib
+	echo freezer >/sys/power/pm_test
+	echo disk >$state
+	echo none >/sys/power/pm_test
+	ybdctl attach hib >/dev/null
+}
+in_pools "no hibernation while a pool is in use" hibernation
+
 ktap_end
