@@ -294,7 +294,9 @@ static void do_resize(struct play *p)
 		return;
 	len = some_size(p);
 	LOG(p, "resize %s from %zu to %zu", m->name, m->len, len);
-	if (!outcome(p, lvw_vol_resize(handle(p, m), len, &err), m->ro ? -EROFS : 0, &err, true))
+	/* to what it has is nothing to be done, and nothing is flushed for it */
+	if (!outcome(p, lvw_vol_resize(handle(p, m), len, &err), m->ro ? -EROFS : 0, &err,
+		     len != m->len))
 		return;
 	remember(p, m);
 	m->data = must(realloc(m->data, len + 1));
