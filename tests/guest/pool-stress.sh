@@ -439,6 +439,66 @@ attach_is_slow()
 	dmsetup remove bad
 }
 
+# stuck_in FUNCTION: is anybody there, process or worker?
+stuck_in()
+{
+	grep -qs "$1" /proc/[0-9]*/stack
+}
+
+# soon COMMAND...: until it is so, but not for ever
+soon()
+{
+	local n
+
+	for ((n = 0; n < 1000; n++)); do
+		! "$@" || return 0
+		sleep 0.05
+	done
+	fail "never: $*"
+}
+
+has_free() # POOL BYTES
+{
+	ybdctl --json pool show "$1" | jq -e ".kernel.free >= $2" >/dev/null
+}
+
+# What was given back is being discarded, by a device that takes seconds for it. Who
+# needs the last of that waits, and is not told that the pool is full. A volatile upper,
+# as it takes all that there is at once: nothing of it is written to this device first.
+discard_is_slow()
+{
+	local bad other bytes pid par=/sys/module/ybd/parameters/pool_discard
+
+	modprobe dm-delay || return 77
+	bad_make
+	other=$(ybdctl create other --layer file:/tmp/blank --pool "$bad" --volatile)
+	dd if=/dev/urandom of="$node" bs=1M count=48 oflag=direct conv=fsync status=none
+	echo N >$par
+	blkdiscard -l 46M "$node"
+	sync "$node"
+	soon has_free "$bad" $((52 << 20))
+	bad_load delay "0 $small 0 3000 $small 0 0"
+	echo Y >$par
+	blkdiscard -o 46M -l 2M "$node"
+	sync "$node"
+	soon stuck_in discard_some
+	bytes=$(ybdctl --json pool show "$bad" | jq '.kernel.free - 6291456')
+	dd if=/dev/urandom of=/tmp/much bs="$bytes" count=1 iflag=fullblock status=none
+	dd if=/tmp/much of="$other" bs="$bytes" count=1 oflag=direct status=none &
+	pid=$!
+	until stuck_in ybd_pool_discard_wait; do
+		# a child that has ended is still there until it is waited for
+		[[ $(<"/proc/$pid/stat") != *') Z '* ]] || fail "$bytes bytes: nobody has waited"
+	done
+	wait $pid
+	bad_load linear
+	cmp -n "$bytes" /tmp/much "$other"
+	rm /tmp/much
+	detach other
+	bad_end
+	dmsetup remove bad
+}
+
 # ---- many ----
 
 # one NR: a life of an upper
@@ -567,6 +627,7 @@ for c in "fio verify, persistent:fio_verify" "fio verify, volatile:fio_verify --
 	"the pool comes and goes:pool_comes_and_goes 0" \
 	"the pool has bad blocks:pool_has_bad_blocks" \
 	"an upper that is long in coming does not hold up others:attach_is_slow" \
+	"what is being discarded is waited for:discard_is_slow" \
 	"many uppers at once:many" \
 	"fsyncs share flushes:group_commit"; do
 	# shellcheck disable=SC2053
