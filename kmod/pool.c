@@ -507,6 +507,23 @@ int ybd_pool_for_each(int (*fn)(struct ybd_pool *pool, void *arg), void *arg)
 	return ret;
 }
 
+/* No pool is in use, and none will be? */
+static int pool_list_close(void)
+{
+	struct ybd_pool *pool;
+
+	/* Whoever opens or closes one may have to wait for its device. */
+	if (!mutex_trylock(&pool_list_lock))
+		return -EBUSY;
+	pool = list_first_entry_or_null(&pool_list, struct ybd_pool, node);
+	pool_list_closed = !pool;
+	if (pool)
+		pr_warn("pool %pUb is in use: no hibernation before its devices are detached\n",
+			&pool->uuid);
+	mutex_unlock(&pool_list_lock);
+	return pool ? -EBUSY : 0;
+}
+
 /*
  * What is known of a pool must not outlive the moment at which it may be opened by
  * another boot, which writes to it: after that, the one that comes back from the
@@ -514,28 +531,18 @@ int ybd_pool_for_each(int (*fn)(struct ybd_pool *pool, void *arg), void *arg)
  */
 static int pool_pm_event(struct notifier_block *nb, unsigned long event, void *unused)
 {
-	struct ybd_pool *pool;
-	int ret = NOTIFY_DONE;
-
-	mutex_lock(&pool_list_lock);
 	switch (event) {
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		pool = list_first_entry_or_null(&pool_list, struct ybd_pool, node);
-		pool_list_closed = !pool;
-		if (!pool)
-			break;
-		pr_warn("pool %pUb is in use: no hibernation before its devices are detached\n",
-			&pool->uuid);
-		ret = notifier_from_errno(-EBUSY);
-		break;
+		return notifier_from_errno(pool_list_close());
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
+		mutex_lock(&pool_list_lock);
 		pool_list_closed = false;
+		mutex_unlock(&pool_list_lock);
 		break;
 	}
-	mutex_unlock(&pool_list_lock);
-	return ret;
+	return NOTIFY_DONE;
 }
 
 static struct notifier_block pool_pm_notifier = {
