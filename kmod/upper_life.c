@@ -13,6 +13,9 @@
 #include "netlink.h"
 #include "upper_log.h"
 
+/* Segments of a reserve that are taken with one write of the table. */
+#define RESERVE_AT_ONCE		32U
+
 /* Another level of the quota is reached, or one is left. */
 static void quota_tell_level(struct work_struct *work)
 {
@@ -101,11 +104,44 @@ static int check_config(const struct ybd_pool *pool, const struct ybd_device_con
 	return 0;
 }
 
+static int take_volatile(struct ybd_upper *upper, u32 *nr)
+{
+	int ret;
+
+	while ((ret = ybd_pool_take_volatile(upper->pool, nr)) == -EAGAIN)
+		ybd_pool_discard_wait(upper->pool);
+	return ret ?: 1;
+}
+
+/* As many as one write of the table is for, at most. Return: how many, or an error. */
+static int take_some(struct ybd_upper *upper, u32 want)
+{
+	struct upper_segment *segment[RESERVE_AT_ONCE];
+	u32 nr[RESERVE_AT_ONCE], i, n;
+	int got = -ENOMEM;
+
+	for (n = 0; n < min(want, RESERVE_AT_ONCE); n++) {
+		segment[n] = ybd_upper_segment_alloc(upper, GFP_KERNEL);
+		if (!segment[n])
+			break;
+	}
+	if (n && upper->is_volatile)
+		got = take_volatile(upper, nr);
+	else if (n)
+		got = ybd_pool_take_segments(upper->pool, upper->place, upper->generation, n,
+					     nr);
+	for (i = 0; i < n; i++) {
+		if ((int)i < got)
+			ybd_upper_segment_add(upper, segment[i], nr[i]);
+		else
+			kfree(segment[i]);
+	}
+	return got;
+}
+
 /* Up to @want segments; not all that there is, if that is not enough anyway. */
 static int take_segments(struct ybd_upper *upper, u64 want, struct netlink_ext_ack *extack)
 {
-	struct upper_segment *segment;
-	u32 nr;
 	int ret;
 
 	if (want - upper->nr_segments > ybd_pool_free_segments(upper->pool)) {
@@ -113,22 +149,11 @@ static int take_segments(struct ybd_upper *upper, u64 want, struct netlink_ext_a
 		return -ENOSPC;
 	}
 	while (upper->nr_segments < want) {
-		segment = ybd_upper_segment_alloc(upper, GFP_KERNEL);
-		if (!segment)
-			return -ENOMEM;
-		if (upper->is_volatile)
-			while ((ret = ybd_pool_take_volatile(upper->pool, &nr)) == -EAGAIN)
-				ybd_pool_discard_wait(upper->pool);
-		else
-			ret = ybd_pool_take_segments(upper->pool, upper->place,
-						     upper->generation, 1, &nr);
-		if (ret < 0) {
-			kfree(segment);
-			if (ret == -ENOSPC)
-				NL_SET_ERR_MSG(extack, "reserve: the pool has not so much left");
+		ret = take_some(upper, want - upper->nr_segments);
+		if (ret == -ENOSPC)
+			NL_SET_ERR_MSG(extack, "reserve: the pool has not so much left");
+		if (ret < 0)
 			return ret;
-		}
-		ybd_upper_segment_add(upper, segment, nr);
 	}
 	return 0;
 }
