@@ -93,13 +93,14 @@ static u32 ckpt_chunks(const struct ybd_upper *upper, u64 changes)
 	u64 records = upper->map.nr_runs + 2 * changes + upper->nr_used / YBD_FMT_MAP_MAX;
 
 	lockdep_assert_held(&upper->lock);
-	return DIV_ROUND_UP_ULL(records, YBD_FMT_CKPT_RECORDS * YBD_FMT_CHUNK_BLOCKS);
+	/* It may be empty now and not later. */
+	return max_t(u32, DIV_ROUND_UP_ULL(records, YBD_FMT_CKPT_RECORDS * YBD_FMT_CHUNK_BLOCKS),
+		     1);
 }
 
-/* Chunks that have to be promised after so many changes more. */
-static u32 room_wanted(const struct upper_log *log, u64 changes)
+/* Chunks that have to be promised for the log and a checkpoint that has so many. */
+static u32 room_wanted(const struct upper_log *log, u32 next)
 {
-	u32 next = ckpt_chunks(log->upper, changes);
 	u32 want = next + LOG_CHUNKS_ASIDE;
 
 	/* Afterwards as much is wanted again, and only the last one comes free. */
@@ -118,27 +119,35 @@ static u32 room_wanted(const struct upper_log *log, u64 changes)
 bool ybd_log_room(struct ybd_upper *upper, enum pool_need need)
 {
 	struct upper_log *log = upper->log;
-	u32 want = room_wanted(log, upper->changes + 1ULL);
-	u32 have = log->promised + log->ckpt_took;
+	u32 next = ckpt_chunks(upper, upper->changes + 1ULL);
+	u32 want = room_wanted(log, next);
+	u32 have = log->promised + log->ckpt_took, more = 0;
 
-	if (likely(want <= have))
+	/* What the log took comes back with the next checkpoint, which cannot use it. */
+	if (next > have)
+		more = next - have;
+	have += log->log_took;
+	if (want > have)
+		more = max(more, want - have);
+	if (likely(!more))
 		return true;
-	if (!ybd_pool_promise(upper->pool, want - have, need))
+	if (!ybd_pool_promise(upper->pool, more, need))
 		return false;
-	log->promised += want - have;
+	log->promised += more;
 	return true;
 }
 
 /*
  * Has the map shrunk, so that most of what is kept for it is needed no more? A new
- * checkpoint costs as much as what is left of it, and only the next one after as
- * many changes as it took to get here.
+ * checkpoint costs as much as what is left of it, and the next one comes only when
+ * the map has become half of that again.
  */
 static bool room_shrunk(const struct upper_log *log)
 {
-	u32 want = room_wanted(log, log->upper->changes);
+	u32 next = ckpt_chunks(log->upper, log->upper->changes + 1ULL);
 
-	return log->promised + log->ckpt_nr_chunks > 2 * want + LOG_CHUNKS_TOO_MANY;
+	return log->promised + log->ckpt_nr_chunks >
+	       2 * (room_wanted(log, next) + next) + LOG_CHUNKS_TOO_MANY;
 }
 
 /*
@@ -148,22 +157,20 @@ static bool room_shrunk(const struct upper_log *log)
 static void room_trim(struct upper_log *log)
 {
 	struct ybd_upper *upper = log->upper;
-	u32 have, want, extra = 0;
 	unsigned long flags;
+	u32 want;
 
 	spin_lock_irqsave(&upper->lock, flags);
-	have = log->promised + log->ckpt_took;
-	want = room_wanted(log, upper->changes);
-	if (have > want)
-		extra = min(have - want, log->promised);
-	log->promised -= extra;
+	want = room_wanted(log, ckpt_chunks(upper, upper->changes + 1ULL));
+	if (log->promised > want) {
+		ybd_pool_unpromise(upper->pool, log->promised - want);
+		log->promised = want;
+	}
 	spin_unlock_irqrestore(&upper->lock, flags);
-	if (extra)
-		ybd_pool_unpromise(upper->pool, extra);
 }
 
-/* Take promised chunks. */
-static int take_promised(struct upper_log *log, u32 nr, u32 *chunk)
+/* Take promised chunks; @took counts them. */
+static int take_promised(struct upper_log *log, u32 nr, u32 *chunk, u32 *took)
 {
 	struct ybd_upper *upper = log->upper;
 	unsigned long flags;
@@ -171,14 +178,14 @@ static int take_promised(struct upper_log *log, u32 nr, u32 *chunk)
 
 	spin_lock_irqsave(&upper->lock, flags);
 	log->promised -= nr;
-	log->ckpt_took += nr;
+	*took += nr;
 	spin_unlock_irqrestore(&upper->lock, flags);
 	ret = ybd_pool_take_chunks(upper->pool, upper->place, upper->generation,
 				   POOL_NEED_PROMISED, nr, chunk);
 	if (ret) {
 		spin_lock_irqsave(&upper->lock, flags);
 		log->promised += nr;
-		log->ckpt_took -= nr;
+		*took -= nr;
 		spin_unlock_irqrestore(&upper->lock, flags);
 	}
 	return ret;
@@ -202,7 +209,7 @@ static int take_log_chunk(struct upper_log *log, u32 *chunk)
 	spin_lock_irqsave(&upper->lock, flags);
 	aside = log->promised > ckpt_chunks(upper, upper->changes);
 	spin_unlock_irqrestore(&upper->lock, flags);
-	return aside ? take_promised(log, 1, chunk) : -ENOSPC;
+	return aside ? take_promised(log, 1, chunk, &log->log_took) : -ENOSPC;
 }
 
 /* Take chunks for a checkpoint: promised ones, where nothing else is left. */
@@ -210,26 +217,36 @@ static int take_chunks(struct upper_log *log, u32 nr, u32 *chunk)
 {
 	struct ybd_upper *upper = log->upper;
 	unsigned long flags;
-	bool promised;
+	u32 mine;
 	int ret;
 
 	ret = ybd_pool_take_chunks(upper->pool, upper->place, upper->generation,
 				   POOL_NEED_DATA, nr, chunk);
 	if (ret != -ENOSPC)
 		return ret;
+	/* Nobody else takes what is promised. */
 	spin_lock_irqsave(&upper->lock, flags);
-	promised = log->promised >= nr;
+	mine = min(log->promised, nr);
 	spin_unlock_irqrestore(&upper->lock, flags);
-	if (promised)
-		return take_promised(log, nr, chunk);
-	return ybd_pool_take_chunks(upper->pool, upper->place, upper->generation,
-				    POOL_NEED_ROOM, nr, chunk);
+	if (mine < nr) {
+		ret = ybd_pool_take_chunks(upper->pool, upper->place, upper->generation,
+					   POOL_NEED_ROOM, nr - mine, chunk + mine);
+		if (ret)
+			return ret;
+	}
+	if (!mine)
+		return 0;
+	ret = take_promised(log, mine, chunk, &log->ckpt_took);
+	if (ret && mine < nr)
+		ybd_pool_give_chunks(upper->pool, chunk + mine, nr - mine, 0);
+	return ret;
 }
 
 /* Is it time for a checkpoint? The caller holds upper->lock. */
 static bool ckpt_due(const struct upper_log *log)
 {
-	return log->part_blocks >= log->ckpt_at || (!log->ckpt_failed && room_shrunk(log));
+	return log->part_blocks >= log->ckpt_at ||
+	       (log->part_blocks && !log->ckpt_failed && room_shrunk(log));
 }
 
 /* Is there something for the keeper to do? The caller holds upper->lock. */
@@ -404,20 +421,25 @@ static u32 old_log_chunks(struct upper_log *log, u64 block)
 	return 0;
 }
 
-/* Give back what the header names no longer; some of it stays promised. */
+/*
+ * Give back what the header names no longer. Of that, what the next checkpoint needs
+ * is promised at once, before others can have it: the map may have grown meanwhile.
+ */
 static void ckpt_free_old(struct upper_log *log, struct ckpt *ckpt)
 {
 	struct ybd_upper *upper = log->upper;
 	struct chunk_list *logs = &log->log_chunks, *old = &log->ckpt_chunks;
-	u32 nr = old_log_chunks(log, ckpt->from.block), back, first;
+	u32 nr = old_log_chunks(log, ckpt->from.block), want, back = 0, first;
 	unsigned long flags;
 
 	spin_lock_irqsave(&upper->lock, flags);
-	/* What was taken of the promise is promised again. */
-	back = min(log->ckpt_took, old->nr + nr);
 	log->ckpt_took = 0;
-	log->promised += back;
+	log->log_took = 0;
 	log->ckpt_nr_chunks = ckpt->chunks.nr;
+	want = room_wanted(log, ckpt_chunks(upper, upper->changes + 1ULL));
+	if (want > log->promised)
+		back = min(want - log->promised, old->nr + nr);
+	log->promised += back;
 	spin_unlock_irqrestore(&upper->lock, flags);
 	first = min(back, old->nr);
 	ybd_pool_give_chunks(upper->pool, old->chunk, old->nr, first);
@@ -468,7 +490,7 @@ static void ckpt_undo(struct ckpt *ckpt)
 	log->ckpt_took -= back;
 	log->promised += back;
 	/* Not again at once. */
-	log->ckpt_at = log->part_blocks * 2;
+	log->ckpt_at = max(log->ckpt_at, log->part_blocks * 2);
 	spin_unlock_irqrestore(&upper->lock, flags);
 	ybd_pool_give_chunks(upper->pool, ckpt->chunks.chunk, ckpt->chunks.nr, back);
 	kvfree(ckpt->chunks.chunk);
@@ -511,8 +533,7 @@ static int make_checkpoint(struct upper_log *log)
 
 	spin_lock_irqsave(&upper->lock, flags);
 	ckpt.from = log->at;
-	/* It may be empty now and not later. */
-	nr = max(ckpt_chunks(upper, 0), 1U);
+	nr = ckpt_chunks(upper, 0);
 	spin_unlock_irqrestore(&upper->lock, flags);
 	ckpt.buf = kvmalloc(YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE, GFP_NOIO);
 	chunk = kvmalloc_array(nr, sizeof(*chunk), GFP_NOIO);

@@ -78,7 +78,8 @@ struct log_position {
  * @part_blocks: blocks behind the checkpoint
  * @stalled: a commit waits for @next_chunk
  * @promised: chunks that the pool keeps for the next checkpoint
- * @ckpt_took: of those, taken since the last one
+ * @ckpt_took: of those, taken by one that is under way
+ * @log_took: of those, taken for the log since the last one
  * @ckpt_nr_chunks: of the last checkpoint
  * @ckpt_blocks: of the last checkpoint
  * @ckpt_at: @part_blocks at which the next one is made
@@ -127,6 +128,7 @@ struct upper_log {
 	bool			stalled;
 	u32			promised;
 	u32			ckpt_took;
+	u32			log_took;
 	u32			ckpt_nr_chunks;
 	u32			ckpt_blocks;
 	u64			ckpt_at;

@@ -286,17 +286,27 @@ promised()
 	ybdctl pool show --json "$BIG" | jq .kernel.promised
 }
 
+# scatter DEVICE BYTES: every second block of its beginning
+scatter()
+{
+	fio --name=j --filename="$1" --output="$T/fio" --direct=1 --rw=write:4k --bs=4k \
+		--size="$2" --ioengine=libaio --iodepth=16 --end_fsync=1 --allow_file_create=0
+}
+
 # A checkpoint of this map is long, and one of what is left of it is not.
 shrunk()
 {
 	local dev many i few=$((6 * 65536))
 
 	dev=$(make s1 --size 200M)
-	fio --name=j --filename="$dev" --output="$T/fio" --direct=1 --rw=write:4k --bs=4k \
-		--size=200M --ioengine=libaio --iodepth=16 --end_fsync=1 \
-		--allow_file_create=0
+	scatter "$dev" 200M
 	many=$(promised)
 	[ "$many" -ge $((14 * 65536)) ]
+	# what is about to come again is not worth one
+	blkdiscard -l 90M "$dev"
+	scatter "$dev" 90M
+	[ "$(stat_of s1 checkpoints)" = 0 ]
+	[ "$(promised)" = "$many" ]
 	blkdiscard "$dev"
 	dd if=/dev/zero of="$dev" bs=4k count=1 conv=fsync,notrunc status=none
 	for i in {1..100}; do
