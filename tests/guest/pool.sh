@@ -473,6 +473,36 @@ in_pools "refused: a pool that somebody has" claims
 
 # -------- resize, destroy --------
 
+# Two devices with one pool, as a snapshot of a disk makes them: which is meant? The one
+# that is refused stays as it is; nothing of it is discarded, either.
+copy()
+{
+	local copy sum dev
+
+	dev=$(ybdctl create k1 --image images/final --pool small --unjournaled)
+	ybdctl create k2 --image images/final --pool small --unjournaled >/dev/null
+	fill "$dev" 8
+	udevadm settle
+	ybdctl detach k1 k2
+	dd if="$SMALL" of="$T/copy" bs=1M conv=sparse status=none
+	sum=$(digest "$T/copy")
+	modprobe loop
+	copy=$(losetup -f --show "$T/copy")
+	ybdctl attach k1 --pool "$SMALL" >/dev/null
+	refused 4 'one with the same uuid is in use: is it a copy' ybdctl attach k2 --pool "$copy"
+	udevadm settle
+	ybdctl detach k1
+	sync "$copy"
+	[ "$(digest "$T/copy")" = "$sum" ]
+	# alone it is as good as the other
+	ybdctl attach k2 --pool "$copy" >/dev/null
+	udevadm settle
+	ybdctl detach k2
+	losetup -d "$copy"
+	rm "$T/copy"
+}
+in_pools "refused: a copy of a pool that is in use" copy
+
 resized()
 {
 	local dev sum
