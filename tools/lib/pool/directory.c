@@ -187,7 +187,8 @@ static int read_named(struct pool *p, const u8 *named)
 	for (u32 i = 0; i < nr && !rc; i++) {
 		if (!named[i])
 			continue;
-		first = last = i;
+		first = i;
+		last = i;
 		for (; i < nr && i - last <= READ_GAP; i++)
 			if (named[i])
 				last = i;
