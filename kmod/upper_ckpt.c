@@ -487,7 +487,7 @@ static void ckpt_undo(struct ckpt *ckpt)
 
 	spin_lock_irqsave(&upper->lock, flags);
 	back = min(log->ckpt_took, ckpt->chunks.nr);
-	log->ckpt_took -= back;
+	log->ckpt_took = 0;
 	log->promised += back;
 	/* Not again at once. */
 	log->ckpt_at = max(log->ckpt_at, log->part_blocks * 2);
