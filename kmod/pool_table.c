@@ -5,6 +5,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "pool_priv.h"
 
@@ -31,6 +32,17 @@ static void table_free(struct pool_table *table)
 	kvfree(table->dirty);
 }
 
+/* The number of entries may not be one of blocks: the rest of the last one is zero. */
+static bool copy_valid(const struct ybd_pool *pool, const struct pool_table *table, u32 i,
+		       int copy, const struct ybd_fmt_table *b)
+{
+	u32 used = min_t(u32, table->max - i * PER_BLOCK, PER_BLOCK);
+
+	return b && ybd_fmt_valid(pool, b, table->magic, NULL, table->first[copy] + i) &&
+	       (used == PER_BLOCK ||
+		!memchr_inv(&b->entry[used], 0, (PER_BLOCK - used) * sizeof(b->entry[0])));
+}
+
 /*
  * Which of two copies is right? -1 for neither: both have the same number, but
  * say different things, or none is valid.
@@ -38,8 +50,8 @@ static void table_free(struct pool_table *table)
 static int better_copy(const struct ybd_pool *pool, const struct pool_table *table, u32 i,
 		       const struct ybd_fmt_table *a, const struct ybd_fmt_table *b)
 {
-	bool ok_a = a && ybd_fmt_valid(pool, a, table->magic, NULL, table->first[0] + i);
-	bool ok_b = b && ybd_fmt_valid(pool, b, table->magic, NULL, table->first[1] + i);
+	bool ok_a = copy_valid(pool, table, i, 0, a);
+	bool ok_b = copy_valid(pool, table, i, 1, b);
 	u64 seq_a, seq_b;
 
 	if (!ok_a || !ok_b)
