@@ -445,18 +445,6 @@ stuck_in()
 	grep -qs "$1" /proc/[0-9]*/stack
 }
 
-# soon COMMAND...: until it is so, but not for ever
-soon()
-{
-	local n
-
-	for ((n = 0; n < 1000; n++)); do
-		! "$@" || return 0
-		sleep 0.05
-	done
-	fail "never: $*"
-}
-
 has_free() # POOL BYTES
 {
 	ybdctl --json pool show "$1" | jq -e ".kernel.free >= $2" >/dev/null

@@ -55,6 +55,19 @@ ktap_case()
 	fi
 }
 
+# soon COMMAND...: wait until it succeeds, but not for ever
+soon()
+{
+	local i
+
+	for ((i = 0; i < 300; i++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	echo "never: $*"
+	return 1
+}
+
 # The guest's script prints its own results and plan. What it cannot print is
 # that it died or that the kernel complained; that is one case here.
 ktap_guest()

@@ -38,19 +38,6 @@ refused()
 	[[ ${err[0]} =~ $pattern ]] || { echo "$*: no \"$pattern\" in: ${err[0]}"; return 1; }
 }
 
-# soon COMMAND...: wait until it succeeds, but not for ever
-soon()
-{
-	local i
-
-	for ((i = 0; i < 300; i++)); do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	echo "never: $*"
-	return 1
-}
-
 # json FILTER COMMAND...: valid JSON of which jq makes true values only
 json()
 {
