@@ -513,8 +513,10 @@ static int pool_list_close(void)
 	struct ybd_pool *pool;
 
 	/* Whoever opens or closes one may have to wait for its device. */
-	if (!mutex_trylock(&pool_list_lock))
+	if (!mutex_trylock(&pool_list_lock)) {
+		pr_warn("a pool is being opened or closed: no hibernation now\n");
 		return -EBUSY;
+	}
 	pool = list_first_entry_or_null(&pool_list, struct ybd_pool, node);
 	pool_list_closed = !pool;
 	if (pool)

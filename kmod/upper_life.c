@@ -104,13 +104,22 @@ static int check_config(const struct ybd_pool *pool, const struct ybd_device_con
 	return 0;
 }
 
-static int take_volatile(struct ybd_upper *upper, u32 *nr)
+/* As ybd_pool_take_segments(), of which nothing is written. */
+static int take_volatile(struct ybd_upper *upper, u32 want, u32 *nr)
 {
-	int ret;
+	u32 got = 0;
+	int ret = 0;
 
-	while ((ret = ybd_pool_take_volatile(upper->pool, nr)) == -EAGAIN)
-		ybd_pool_discard_wait(upper->pool);
-	return ret ?: 1;
+	while (got < want && !ret) {
+		ret = ybd_pool_take_volatile(upper->pool, &nr[got]);
+		if (!ret) {
+			got++;
+		} else if (ret == -EAGAIN && !got) {
+			ybd_pool_discard_wait(upper->pool);
+			ret = 0;
+		}
+	}
+	return got ? got : ret;
 }
 
 /* As many as one write of the table is for, at most. Return: how many, or an error. */
@@ -126,7 +135,7 @@ static int take_some(struct ybd_upper *upper, u32 want)
 			break;
 	}
 	if (n && upper->is_volatile)
-		got = take_volatile(upper, nr);
+		got = take_volatile(upper, n, nr);
 	else if (n)
 		got = ybd_pool_take_segments(upper->pool, upper->place, upper->generation, n,
 					     nr);

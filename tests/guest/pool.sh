@@ -761,6 +761,9 @@ reserved()
 	b=$(ybdctl create r2 --image images/final --pool small --unjournaled)
 	not fill "$b" 46 2>/dev/null
 	fill "$a" 20
+	ybdctl create r4 --image images/final --pool "$BIG" --unjournaled --volatile \
+		--reserve 100M >/dev/null
+	json '.devices[0].reserve == 104857600' ybdctl show r4
 	not ybdctl create r3 --image images/final --pool small --unjournaled --reserve 60M 2>/dev/null
 }
 in_pools "a reserve" reserved
