@@ -97,6 +97,7 @@ events_up()
 	ybdctl detach db
 	ybdctl image unload --all
 	nvmet_enable $EVENTS 1 0
+	until_true 20 not any '/sys/block/nvme*n*'
 	install_rules
 }
 
@@ -157,6 +158,7 @@ returns_changed()
 	until_true 20 logged "source uuid:$U_STORE: .*final"
 	not reads /dev/ybd/db
 	nvmet_enable $EVENTS 1 0
+	until_true 20 not any '/sys/block/nvme*n*'
 	nvmet_backing $EVENTS 1 "$(losetup -j /tmp/store -n -O NAME)"
 	nvmet_enable $EVENTS 1 1
 	until_true 20 logged "source uuid:$U_STORE is back as nvme"
@@ -345,7 +347,7 @@ storm()
 	storm_events
 	udevadm settle
 	until_true 60 storm_state
-	not pgrep -x ybdctl
+	until_true 30 not pgrep -x ybdctl
 	# nothing twice, and no image that nobody uses
 	json '(.devices | map(.name) | unique | length) == (.devices | length)' ybdctl list
 	json '.images | length <= '"$STORM_DISKS" ybdctl image list

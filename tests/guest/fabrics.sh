@@ -142,6 +142,14 @@ fabrics_up()
 	[ ! -e /sys/module/nvme_loop ] || { nvmet_port 3 loop; nvmet_show 3 $NQN; }
 }
 
+# What a case that failed has left must not fail the next part.
+fabrics_down()
+{
+	ybdctl image unload --all -q || :
+	ybdctl disconnect --force $NQN || :
+	nvmet_down
+}
+
 fabrics_up
 ktap_case "connect: tcp, twice, timeouts, disconnect" tcp_connects
 ktap_case "connect --all: two paths of a configuration" by_config
@@ -149,4 +157,4 @@ ktap_case "connect: what is refused" refusals
 ktap_case "disconnect: not what is in use" in_use
 ktap_case "connect: loop" loop_connects
 [ -z "$FULL" ] || ktap_case "connect: rdma" rdma_connects
-nvmet_down
+fabrics_down

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# hotplug.sh [DISKS [EVENTS [TIMES [full]]]]: in the guest, for the suite hotplug-vm.
+# hotplug.sh [DISKS [EVENTS [TIMES [full [DELAY]]]]]: in the guest, for the suite
+# hotplug-vm. With a DELAY, all over TCP takes that long each way: what a test takes
+# for granted but did not wait for shows.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/cli/guest/common.sh
@@ -18,13 +20,15 @@ attr()
 	cat "/sys/class/nvme/$1/$2"
 }
 
-# paths NQN N: so many controllers of the subsystem are live
+# paths NQN N: so many controllers of the subsystem are live, and show a namespace:
+# a controller is live some time before its namespaces have been looked for
 paths()
 {
 	local c n=0
 
 	for c in /sys/class/nvme/nvme*; do
-		[[ ! -e $c || $(<"$c/subsysnqn") != "$1" || $(<"$c/state") != live ]] || ((++n))
+		[[ -e $c && $(<"$c/subsysnqn") == "$1" && $(<"$c/state") == live ]] || continue
+		! compgen -G "$c/nvme*c*n*" >/dev/null || ((++n))
 	done
 	[ "$n" = "$2" ]
 }
@@ -38,6 +42,10 @@ echo $HOSTID >/etc/nvme/hostid
 
 # shellcheck disable=SC2034
 STORM_DISKS=${1:-3} STORM_EVENTS=${2:-12} PCIE_TIMES=${3:-1} FULL=${4:-}
+if [ -n "${5:-}" ]; then
+	modprobe sch_netem
+	tc qdisc add dev lo root netem delay "$5"
+fi
 for part in ${YBD_PARTS:-fabrics events}; do
 	# shellcheck disable=SC1090
 	. "tests/guest/$part.sh"
