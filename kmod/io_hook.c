@@ -141,6 +141,25 @@ static void hook_end_pool(struct io_hook *hook, struct bio *bio)
 		bio->bi_status = BLK_STS_IOERR;
 }
 
+/*
+ * The end of what was accounted for. A NOWAIT bio that the device below sends back
+ * comes again, and is counted then.
+ */
+static void hook_end_acct(const struct io_hook *hook, blk_status_t status)
+{
+	struct block_device *bdev = hook->dev->fast.part0;
+
+	ybd_acct_end(bdev, hook->op, hook->sectors, hook->start);
+	if (unlikely(status == BLK_STS_AGAIN)) {
+		const int group = op_stat_group(hook->op);
+
+		part_stat_lock();
+		part_stat_dec(bdev, ios[group]);
+		part_stat_sub(bdev, sectors[group], (unsigned long)hook->sectors);
+		part_stat_unlock();
+	}
+}
+
 /**
  * ybd_hook_end - the end of a hooked bio
  * @bio: its bi_private is the hook
@@ -170,7 +189,7 @@ void ybd_hook_end(struct bio *bio)
 	bio->bi_end_io = hook->end_io;
 	bio->bi_private = hook->private;
 	if (hook->acct)
-		ybd_acct_end(dev->fast.part0, hook->op, hook->sectors, hook->start);
+		hook_end_acct(hook, bio->bi_status);
 	if (likely(!hook->embedded)) {
 		hook_free(hook);
 		ybd_device_io_end(dev);

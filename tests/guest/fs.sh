@@ -7,6 +7,7 @@
 # emulator is concerned: that nothing writes to it is what is tested.
 set -euo pipefail
 . "$(dirname "$0")/../lib/ktap.sh"
+. "$(dirname "$0")/nullb"
 
 seed=$1 scale=$2
 k=$YBD_KERNEL
@@ -253,6 +254,26 @@ accounting()
 	unmake acct
 }
 
+# A disk that takes one request at a time sends most of what must not wait back, from
+# below ybd; io_uring comes again with it.
+counted_once()
+{
+	local was below
+
+	nullb_make narrow submit_queues=1 hw_queue_depth=1 irqmode=2 completion_nsec=1000000
+	make narrow --layer "dev:$nullb_dev" --ro
+	was=$(io "$disk")
+	quiet_fio --filename="$node" --rw=randread --bs=4k --size=16M --io_size=1200k \
+		--ioengine=io_uring --iodepth=8
+	equal "reads" "$(io_since "$was")" "300 2400 0 0 0 0"
+	equal "under way" "$(tr -s ' ' <"/sys/block/$disk/inflight")" " 0 0"
+	below=$(counter narrow image_reads)
+	[ "$below" -gt 300 ] || fail "nothing came back: $below"
+	unmake narrow
+	ybdctl image unload --all
+	nullb_remove narrow
+}
+
 # ---- what it stands on ----
 
 shows_sources()
@@ -424,6 +445,7 @@ ktap_case "$k two containers with xfs" two_containers --layer file:/tmp/xfs.img
 ktap_case "$k a program runs in both" run_program
 ktap_case "$k diskstats with iostats" accounting 1
 ktap_case "$k diskstats without iostats" accounting 0
+ktap_case "$k diskstats count once what would have blocked" counted_once
 ktap_case "$k lsblk shows the sources" shows_sources
 ktap_case "$k read-only" read_only
 ktap_case "$k the cgroup pays" cgroup_charge
