@@ -222,7 +222,11 @@ pool_returns()
 	qemu-monitor device_del pool1
 	until_true 20 logged 'pool remote \(nvme[0-9]+n1\) is gone: detach 1 devices: p'
 	until_true 20 gone "$(readlink -f $pool)"
+	# somebody looks at it just then, as a monitoring agent might
+	exec {hold}</dev/ybd/p
 	pool_disk 2
+	pause 1.5
+	exec {hold}<&-
 	until_true 40 reads /dev/ybd/p "${sum%% *}"
 	ybdctl detach p
 	ybdctl pool check $pool

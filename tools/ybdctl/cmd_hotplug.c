@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "attach.h"
 #include "commands.h"
-#include "detach.h"
 #include "hotplug.h"
 #include "journal.h"
 #include "print.h"
@@ -22,12 +22,20 @@
 #include "util.h"
 
 #define RUN_DIR "/run/ybd"
+/*
+ * How long a pass waits, once, for devices to be closed that are to be made anew:
+ * what looks at each disk now and then must not leave one dead for good.
+ */
+#define CLOSE_WAIT_MS 5000
+#define CLOSE_STEP_MS 20
 
 /**
  * struct pass - a look at all there is
  * @a: how devices are made
  * @devices: those that are there
  * @pools: those that the module has open
+ * @held: uppers whose devices are dead, could be made anew, and are open
+ * @nr_held: how many
  * @waiting: uppers that lack something
  * @why: what the first of them lacks
  * @code: exit code
@@ -36,6 +44,8 @@ struct pass {
 	struct attach a;
 	struct ybd_device_list devices;
 	struct ybd_pool_list pools;
+	const struct upper_ref **held;
+	size_t nr_held;
 	size_t waiting;
 	struct ybd_error why;
 	int code;
@@ -65,6 +75,18 @@ static bool is_alive(const struct pass *p, const struct ybd_device_info *d)
 	return alive;
 }
 
+static int detach_dead(struct pass *p, const struct ybd_device_info *d, struct ybd_error *err)
+{
+	int rc = ybd_nl_device_detach(p->a.nl, d->name, 0, err);
+
+	if (rc == -EBUSY)
+		ybd_error_set(err, rc,
+			      "%s: is open, and reads from a disk that is gone: stop what uses it",
+			      d->name);
+	/* somebody was faster */
+	return rc == -ENODEV ? 0 : rc;
+}
+
 /*
  * It can be made anew when its layers are there again and nobody has it open:
  * what was written is in the pool, and nothing else is lost with it.
@@ -76,11 +98,10 @@ static int let_go(struct pass *p, const struct upper_ref *u,
 
 	if (rc)
 		return rc;
-	if (d->openers)
-		return ybd_error_set(err, -EBUSY,
-				     "%s: is open, and reads from a disk that is gone: stop what uses it",
-				     d->name);
-	return ybd_detach(p->a.nl, d->name, 0, ybd_detach_deadline(), err);
+	rc = detach_dead(p, d, err);
+	if (rc == -EBUSY)
+		p->held[p->nr_held++] = u;
+	return rc;
 }
 
 /* ---- all uppers ---- */
@@ -107,42 +128,88 @@ static void wait_for_more(struct pass *p, const struct ybd_error *err)
 		p->why = *err;
 }
 
-static void attach_one(struct pass *p, const struct upper_ref *u)
+static void make_device(struct pass *p, const struct upper_ref *u, int rc,
+			struct ybd_error *err)
 {
-	const struct ybd_device_info *d = attach_device_of(&p->devices, u);
-	struct ybd_error err = { 0 };
-	int rc = 0, code;
+	const struct ybd_device_info *d;
+	int code;
 
-	if (d && is_alive(p, d))
-		return;
-	if (d)
-		rc = let_go(p, u, d, &err);
 	if (!rc)
-		rc = attach_upper(&p->a, u, &err);
+		rc = attach_upper(&p->a, u, err);
 	if (!rc) {
 		d = &p->a.devices.v[p->a.devices.n - 1];
 		ybd_journal(LOG_NOTICE, "attached", "%s: attached as /dev/%s", d->name, d->disk);
 		print_line("%s /dev/%s", d->name, d->disk);
 	} else if (is_absence(rc)) {
-		wait_for_more(p, &err);
+		wait_for_more(p, err);
 	} else {
-		ybd_journal(LOG_ERR, "refused", "%s", err.text);
-		code = cmd_fail_err(&err);
+		ybd_journal(LOG_ERR, "refused", "%s", err->text);
+		code = cmd_fail_err(err);
 		p->code = p->code ? p->code : code;
+	}
+}
+
+static void attach_one(struct pass *p, const struct upper_ref *u)
+{
+	const struct ybd_device_info *d = attach_device_of(&p->devices, u);
+	size_t held = p->nr_held;
+	struct ybd_error err = { 0 };
+	int rc = 0;
+
+	if (d && is_alive(p, d))
+		return;
+	if (d)
+		rc = let_go(p, u, d, &err);
+	if (p->nr_held == held)
+		make_device(p, u, rc, &err);
+}
+
+/* Once more those that are open. */
+static void attach_held(struct pass *p, bool last)
+{
+	size_t nr = p->nr_held, i;
+
+	p->nr_held = 0;
+	for (i = 0; i < nr; i++) {
+		const struct upper_ref *u = p->held[i];
+		struct ybd_error err = { 0 };
+		int rc = detach_dead(p, attach_device_of(&p->devices, u), &err);
+
+		if (rc == -EBUSY && !last)
+			p->held[p->nr_held++] = u;
+		else
+			make_device(p, u, rc, &err);
+	}
+}
+
+/* All others first: nothing waits for those but they themselves. */
+static void attach_all(struct pass *p)
+{
+	const struct timespec pause = { .tv_nsec = CLOSE_STEP_MS * 1000000 };
+	size_t i;
+
+	for (i = 0; i < p->a.uppers.n; i++)
+		attach_one(p, &p->a.uppers.v[i]);
+	for (i = 1; p->nr_held; i++) {
+		nanosleep(&pause, NULL);
+		attach_held(p, i == CLOSE_WAIT_MS / CLOSE_STEP_MS);
 	}
 }
 
 static void attach_them(struct pass *p)
 {
 	struct ybd_error err = { 0 };
-	size_t i;
 
+	p->held = calloc(p->a.uppers.n, sizeof(*p->held));
+	if (!p->held) {
+		p->code = cmd_fail(-ENOMEM, "out of memory");
+		return;
+	}
 	if (ybd_nl_device_list(p->a.nl, &p->devices, &err) ||
 	    ybd_nl_pool_list(p->a.nl, &p->pools, &err)) {
 		p->code = cmd_fail_err(&err);
 	} else {
-		for (i = 0; i < p->a.uppers.n; i++)
-			attach_one(p, &p->a.uppers.v[i]);
+		attach_all(p);
 	}
 	if (p->waiting) {
 		ybd_journal(LOG_INFO, "waiting", "%zu of %zu devices wait: %s", p->waiting,
@@ -151,6 +218,7 @@ static void attach_them(struct pass *p)
 	}
 	ybd_pool_list_free(&p->pools);
 	ybd_device_list_free(&p->devices);
+	free(p->held);
 }
 
 /* An exit code. Not each host that has a disk is to load the module. */
