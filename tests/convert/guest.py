@@ -12,32 +12,18 @@ import os
 import pickle
 import subprocess
 import sys
-import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import images  # noqa: E402
+import ktap  # noqa: E402
 import tree  # noqa: E402
+from device import Device, Overlay, run, same  # noqa: E402
 
 SHARE = os.environ["YBD_SHARE"]
 STORE, POOL = (os.path.realpath(a) for a in sys.argv[1:3])
 SIZE = "32M"
 MINE = b"written here" * 1000
-
-
-def run(*args, code=0):
-    """What a command says; it has to end with that code."""
-    out = subprocess.run(args, capture_output=True, text=True)
-    if out.returncode != code:
-        raise AssertionError("%s: %d, expected %d: %s%s" % (" ".join(args), out.returncode, code,
-                                                            out.stdout, out.stderr))
-    return out.stdout if not code else out.stderr
-
-
-def same(what, got, want):
-    if got != want:
-        raise AssertionError("%s: %r, expected %r" % (what, got, want))
 
 
 def says(said, *texts):
@@ -50,33 +36,6 @@ def convert(layout, *args, code=0):
     out = run("ybdctl", "convert", "--json", "--size", SIZE, *args, os.path.join(SHARE, layout),
               STORE, code=code)
     return out if code else json.loads(out.splitlines()[-1])
-
-
-class Device:
-    """A device of an lvol, mounted."""
-
-    def __init__(self, name, lvol, *upper):
-        self.name, self.dir = name, "/run/" + name
-        os.makedirs(self.dir, exist_ok=True)
-        out = run("ybdctl", "create", name, "--image", "images/" + lvol, *upper, "--json")
-        self.path = json.loads(out)["path"]
-        self.mount("--ro" in upper)
-
-    def mount(self, ro):
-        run("mount", *(["-o", "ro"] if ro else []), self.path, self.dir)
-        self.mounted = True
-
-    def umount(self):
-        run("umount", self.dir)
-        self.mounted = False
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        if self.mounted:
-            self.umount()
-        run("ybdctl", "detach", self.name)
 
 
 def cmp(a, b):
@@ -153,23 +112,16 @@ def erofs_tree():
 
 def erofs_overlay():
     """The directories of an erofs as lowerdirs, alone and with something written above them."""
-    lower = "lowerdir=" + converted("erofs-overlayfs")["lowerdir"]
-    for name in "upper", "work", "root":
+    lower = converted("erofs-overlayfs")["lowerdir"]
+    for name in "upper", "work":
         os.makedirs("/run/over/" + name)
     with Device("lowers", converted("erofs-overlayfs")["name"], "--ro") as d:
-        for more in "", ",upperdir=/run/over/upper,workdir=/run/over/work":
-            # relative names, as the manual has it
-            subprocess.run(["mount", "-t", "overlay", "-o", lower + more, "overlay",
-                            "/run/over/root"], cwd=d.dir, check=True)
-            try:
-                if not more:
-                    check_model("odd", tree.walk("/run/over/root"), links=False)
-                    continue
-                with open("/run/over/root/block", "r+b") as f:
-                    f.write(b"above")
-                same("above", os.listdir("/run/over/upper"), ["block"])
-            finally:
-                run("umount", "/run/over/root")
+        with Overlay(d, lower) as o:
+            check_model("odd", tree.walk(o.dir), links=False)
+        with Overlay(d, lower, ",upperdir=/run/over/upper,workdir=/run/over/work") as o:
+            with open(o.dir + "/block", "r+b") as f:
+                f.write(b"above")
+            same("above", os.listdir("/run/over/upper"), ["block"])
         same("below", tree.digest(d.dir + "/1/block"), hashlib.sha256(b"b" * 4096).hexdigest())
 
 
@@ -214,7 +166,7 @@ def commit_upper():
     busy = json.loads(run("ybdctl", "create", "busy", "--image", "images/" + lvol("odd"), "--pool",
                           POOL, "--json"))["path"]
     with Device("p1", lvol("odd"), "--pool", POOL) as d:
-        want = work(d.dir)
+        work(d.dir)
         d.umount()
         # zeros over what the image has, and beyond what a cluster holds
         run("blkdiscard", "-z", "-o", str(12 << 20), "-l", str(3 << 20), d.path)
@@ -243,7 +195,6 @@ def commit_upper():
     cmp(path["p1"], path["c1"])
     run("ybdctl", "detach", "p1", "c1")
     run("ybdctl", "destroy", "p1")
-    return want
 
 
 def commit_grown():
@@ -328,21 +279,7 @@ CASES = (model_tree, umoci_tree, erofs_tree, erofs_overlay, erofs_upper, append,
 
 def main():
     run("ybdctl", "pool", "create", "--name", "local", POOL)
-    cases = [c for c in CASES if len(sys.argv) < 4 or c.__name__ in sys.argv[3:]]
-    print("KTAP version 1\n1..%d" % len(cases), flush=True)
-    failed = 0
-    for i, case in enumerate(cases, 1):
-        name = "convert: in a guest: " + case.__name__.replace("_", " ")
-        try:
-            began = time.monotonic()
-            case()
-            print("# %.1f s" % (time.monotonic() - began))
-            print("ok %d - %s" % (i, name), flush=True)
-        except Exception:
-            print("# " + traceback.format_exc().rstrip().replace("\n", "\n# "))
-            print("not ok %d - %s" % (i, name), flush=True)
-            failed = 1
-    return failed
+    return ktap.run("convert: in a guest", CASES, sys.argv[3:])
 
 
 raise SystemExit(main())
