@@ -20,19 +20,15 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "convert"))
 
+import debian  # noqa: E402
 import oci  # noqa: E402
 
 UUID = "11111111-2222-4333-8444-555555555555"
 YBDCTL = os.path.join(TOP, "build/tools/ybdctl/ybdctl")
 
 
-def debian(path, *packages):
-    if not os.path.exists(path):
-        subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
-                        "--include=" + ",".join(packages), "bookworm", path + ".new"],
-                       check=True, env=dict(os.environ, SOURCE_DATE_EPOCH="1700000000"))
-        os.rename(path + ".new", path)
-    return path
+def root_of(path, *packages):
+    return debian.mmdebstrap(path, "--include=" + ",".join(packages))
 
 
 def entries(tar):
@@ -66,9 +62,9 @@ def make_image(work):
     path = os.path.join(work, "image")
     if os.path.exists(path + "/index.json"):
         return path
-    base = debian(os.path.join(work, "base.tar"), "ca-certificates")
-    more = debian(os.path.join(work, "more.tar"), "ca-certificates", "python3-numpy", "gcc",
-                  "nginx")
+    base = root_of(os.path.join(work, "base.tar"), "ca-certificates")
+    more = root_of(os.path.join(work, "more.tar"), "ca-certificates", "python3-numpy", "gcc",
+                   "nginx")
     layer = os.path.join(work, "layer.tar")
     difference(base, more, layer)
     image = oci.Image()
