@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""ybdctl convert, also with one CPU, beside umoci unpack, on one image of Debian packages.
+"""ybdctl convert, to both filesystems and with one CPU, beside umoci unpack, on Debian packages.
 
     tests/bench/convert.py DIR ROUNDS
 
-The image is made once, in DIR/image: minbase, and over it what else python3-numpy, gcc and nginx
-need. Rows go to DIR/rows: seconds of wall clock and of CPU, peak memory, and what is on the disk.
+One image is made once, in DIR/image: minbase, and over it what else python3-numpy, gcc and nginx
+need, as one layer. Another one has 40 layers (tests/convert/debian.py). Rows go to DIR/rows: seconds
+of wall clock and of CPU, peak memory, and what is on the disk.
 """
 
 import hashlib
@@ -108,6 +109,41 @@ def clean(*paths):
             os.unlink(path)
 
 
+class Bench:
+    def __init__(self, work):
+        self.work, self.rows = work, []
+        self.store, self.tree = os.path.join(work, "img"), os.path.join(work, "tree")
+        self.helper = helper(work)
+
+    def add(self, case, target, n, got):
+        for what, unit, value in got:
+            self.rows.append({"case": case + "-" + what, "target": target, "unit": unit,
+                              "value": value, "round": n})
+
+    def convert(self, image, *options, before=()):
+        clean(self.store)
+        subprocess.run([self.helper, "create", self.store, str(8 << 30), str(1 << 20), UUID],
+                       check=True)
+        got = measured([*before, YBDCTL, "convert", *options, image, self.store])
+        return *got, ("disk", "MiB", on_disk(self.store))
+
+    def umoci(self, image):
+        clean(self.tree)
+        got = measured(["umoci", "unpack", "--image", image, self.tree])
+        return *got, ("disk", "MiB", on_disk(self.tree))
+
+    def image(self, case, image, n):
+        self.add(case, "ybd", n, self.convert(image))
+        self.add(case + "-erofs", "ybd", n, self.convert(image, "--fs", "erofs"))
+        # reading a layer ahead has no CPU of its own; a case of its own, as it is no peer
+        self.add(case + "-one-cpu", "ybd-one-cpu", n,
+                 self.convert(image, before=("taskset", "-c", "0")))
+        theirs = self.umoci(image)
+        self.add(case, "umoci", n, theirs)
+        self.add(case + "-erofs", "umoci", n, theirs)
+        clean(self.store, self.tree)
+
+
 def main():
     work = sys.argv[1]
     os.makedirs(work, exist_ok=True)
@@ -116,31 +152,13 @@ def main():
         return
     # by another process: what this one holds counts as its children's memory
     subprocess.run([sys.executable, __file__, work, "image"], check=True)
-    rounds = int(sys.argv[2])
-    image, store, tree = (os.path.join(work, n) for n in ("image", "img", "tree"))
-    exe = helper(work)
-    rows = []
-    for n in range(1, rounds + 1):
-        for target in "ybd", "ybd-one-cpu", "umoci":
-            clean(store, tree)
-            if target != "umoci":
-                subprocess.run([exe, "create", store, str(8 << 30), str(1 << 20), UUID],
-                               check=True)
-                # reading a layer ahead has another CPU, or has not
-                one = ["taskset", "-c", "0"] if target == "ybd-one-cpu" else []
-                got = measured([*one, YBDCTL, "convert", image, store])
-                disk = on_disk(store)
-            else:
-                got = measured(["umoci", "unpack", "--image", image + ":latest", tree])
-                disk = on_disk(tree)
-            for what, unit, value in got + (("disk", "MiB", disk),):
-                # a case of its own: it is no peer
-                case = "convert-one-cpu-" if target == "ybd-one-cpu" else "convert-"
-                rows.append({"case": case + what, "target": target, "unit": unit,
-                             "value": value, "round": n})
-    clean(store, tree)
+    bench = Bench(work)
+    layout = debian.cached()
+    for n in range(1, int(sys.argv[2]) + 1):
+        bench.image("convert", os.path.join(work, "image") + ":latest", n)
+        bench.image("convert-many", layout + ":many", n)
     with open(os.path.join(work, "rows"), "w", encoding="utf-8") as f:
-        for row in rows:
+        for row in bench.rows:
             f.write(json.dumps(row) + "\n")
 
 

@@ -199,6 +199,8 @@ IMAGES = ("shell", "nginx", "python", "gcc", "many")
 
 def make(path):
     new = path + ".new"
+    if os.geteuid():
+        sys.exit("debian.py: only root can make them")
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(new + "/work")
     Maker(new + "/work", new + "/layout").images()
@@ -221,6 +223,4 @@ def cached():
 
 
 if __name__ == "__main__":
-    if os.geteuid():
-        sys.exit("debian.py: only root can make them")
     print(cached())
