@@ -79,7 +79,7 @@ int ybd_pool_header_read(struct ybd_pool *pool, u32 place, struct ybd_fmt_upper 
 	struct ybd_fmt_upper *slot;
 	int ret;
 
-	slot = kmalloc(2 * sizeof(*slot), GFP_KERNEL);
+	slot = ybd_pool_buf_alloc(2, GFP_KERNEL);
 	if (!slot)
 		return -ENOMEM;
 	ret = ybd_pool_rw(pool, REQ_OP_READ, slot_block(pool, place, 0), slot, 2);
@@ -92,7 +92,7 @@ int ybd_pool_header_read(struct ybd_pool *pool, u32 place, struct ybd_fmt_upper 
 		else
 			memset(header, 0, sizeof(*header));
 	}
-	kfree(slot);
+	ybd_pool_buf_free(slot);
 	return ret;
 }
 
@@ -217,9 +217,8 @@ static void find_free(struct ybd_pool *pool)
  */
 int ybd_pool_directory_read(struct ybd_pool *pool)
 {
-	const unsigned int bytes = YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE;
 	unsigned long *named = named_places(pool);
-	void *slots = kvmalloc(bytes, GFP_KERNEL);
+	void *slots = ybd_pool_buf_alloc(YBD_FMT_CHUNK_BLOCKS, GFP_KERNEL);
 	u32 i, k, nr;
 	int ret = 0;
 
@@ -239,7 +238,7 @@ int ybd_pool_directory_read(struct ybd_pool *pool)
 	if (!ret)
 		find_free(pool);
 out:
-	kvfree(slots);
+	ybd_pool_buf_free(slots);
 	bitmap_free(named);
 	return ret;
 }

@@ -6,6 +6,7 @@
 #include <linux/bio.h>
 #include <linux/crc32c.h>
 #include <linux/mm.h>
+#include <linux/vmalloc.h>
 
 #include "pool_priv.h"
 
@@ -23,11 +24,33 @@ static int pool_submit_wait(struct ybd_pool *pool, struct bio *bio)
 }
 
 /**
+ * ybd_pool_buf_alloc - memory for ybd_pool_rw()
+ * @nr: blocks
+ * @gfp: GFP_KERNEL or GFP_NOIO
+ *
+ * Not from kmalloc(): what is below may take references to the pages, and those of
+ * kmalloc() are not counted on newer kernels, where 7.3 found them in a bad state
+ * when they were freed.
+ *
+ * May sleep. Return: for ybd_pool_buf_free(), or NULL.
+ */
+void *ybd_pool_buf_alloc(unsigned int nr, gfp_t gfp)
+{
+	return __vmalloc((size_t)nr << YBD_BLOCK_SHIFT, gfp | __GFP_NOWARN);
+}
+
+/* May sleep. */
+void ybd_pool_buf_free(void *buf)
+{
+	vfree(buf);
+}
+
+/**
  * ybd_pool_rw - read or write blocks, and wait
  * @pool: the pool
  * @opf: REQ_OP_READ or REQ_OP_WRITE, with flags
  * @block: the first
- * @mem: page-aligned memory, from kmalloc() or vmalloc()
+ * @mem: of ybd_pool_buf_alloc(), or a page
  * @nr: how many blocks, at most 16
  *
  * May sleep; not below submit_bio(). Return: 0 or a negative errno.

@@ -231,6 +231,8 @@ static inline u64 pool_chunk_start(const struct ybd_pool *pool, u32 chunk)
 
 /* ---- pool_io.c ---- */
 
+void *ybd_pool_buf_alloc(unsigned int nr, gfp_t gfp);
+void ybd_pool_buf_free(void *buf);
 int ybd_pool_rw(struct ybd_pool *pool, blk_opf_t opf, u64 block, void *mem, unsigned int nr);
 int ybd_pool_flush(struct ybd_pool *pool);
 void ybd_fmt_seal(const struct ybd_pool *pool, void *mem, u64 magic, const uuid_t *owner,

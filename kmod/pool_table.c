@@ -110,8 +110,8 @@ static void read_blocks(struct ybd_pool *pool, struct pool_table *table, u32 i, 
 static int table_read(struct ybd_pool *pool, struct pool_table *table, u32 nr)
 {
 	u32 i = table->nr / PER_BLOCK, end = DIV_ROUND_UP(nr, PER_BLOCK), n, k;
-	const unsigned int bytes = YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE;
-	void *a = kvmalloc(bytes, GFP_KERNEL), *b = kvmalloc(bytes, GFP_KERNEL);
+	void *a = ybd_pool_buf_alloc(YBD_FMT_CHUNK_BLOCKS, GFP_KERNEL);
+	void *b = ybd_pool_buf_alloc(YBD_FMT_CHUNK_BLOCKS, GFP_KERNEL);
 	int ret = -ENOMEM;
 
 	if (!a || !b)
@@ -131,8 +131,8 @@ static int table_read(struct ybd_pool *pool, struct pool_table *table, u32 nr)
 		cond_resched();
 	}
 out:
-	kvfree(a);
-	kvfree(b);
+	ybd_pool_buf_free(a);
+	ybd_pool_buf_free(b);
 	return ret;
 }
 

@@ -462,7 +462,7 @@ static int attach_begin(struct attach *a)
 {
 	struct ybd_pool *pool = a->upper->pool;
 
-	a->buf = kvmalloc(YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE, GFP_KERNEL);
+	a->buf = ybd_pool_buf_alloc(YBD_FMT_CHUNK_BLOCKS, GFP_KERNEL);
 	if (!a->buf)
 		return -ENOMEM;
 	pool_lock_meta(pool);
@@ -510,6 +510,6 @@ int ybd_log_read(struct ybd_upper *upper, struct netlink_ext_ack *extack)
 	}
 out:
 	kvfree(a.seen);
-	kvfree(a.buf);
+	ybd_pool_buf_free(a.buf);
 	return ret;
 }

@@ -9,7 +9,6 @@
  * what is different.
  */
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 
 #include "device.h"
 #include "trace.h"
@@ -535,7 +534,7 @@ static int make_checkpoint(struct upper_log *log)
 	ckpt.from = log->at;
 	nr = ckpt_chunks(upper, 0);
 	spin_unlock_irqrestore(&upper->lock, flags);
-	ckpt.buf = kvmalloc(YBD_FMT_CHUNK_BLOCKS * YBD_FMT_BLOCK_SIZE, GFP_NOIO);
+	ckpt.buf = ybd_pool_buf_alloc(YBD_FMT_CHUNK_BLOCKS, GFP_NOIO);
 	chunk = kvmalloc_array(nr, sizeof(*chunk), GFP_NOIO);
 	ret = -ENOMEM;
 	if (!ckpt.buf || !chunk)
@@ -571,7 +570,7 @@ out:
 	log->ckpt_failed = ret;
 	spin_unlock_irqrestore(&upper->lock, flags);
 	kvfree(chunk);
-	kvfree(ckpt.buf);
+	ybd_pool_buf_free(ckpt.buf);
 	return ret;
 }
 
