@@ -26,11 +26,11 @@ static int pool_submit_wait(struct ybd_pool *pool, struct bio *bio)
 /**
  * ybd_pool_buf_alloc - memory for ybd_pool_rw()
  * @nr: blocks
- * @gfp: GFP_KERNEL or GFP_NOIO
+ * @gfp: GFP_KERNEL or GFP_NOIO, maybe with __GFP_ZERO
  *
- * Not from kmalloc(): what is below may take references to the pages, and those of
- * kmalloc() are not counted on newer kernels, where 7.3 found them in a bad state
- * when they were freed.
+ * Not from kmalloc(): what is below may take references to the pages, as 9p does
+ * below a loop device. Of large ones of kmalloc(), iov_iter_get_pages_alloc2() of 7.3
+ * takes one that put_page() does not drop, and they are freed with it.
  *
  * May sleep. Return: for ybd_pool_buf_free(), or NULL.
  */

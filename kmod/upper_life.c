@@ -56,7 +56,7 @@ static int layers_write(struct ybd_upper *upper, const void *layers, u32 bytes)
 	struct ybd_fmt_layers *b;
 	int ret;
 
-	b = kvcalloc(nr, sizeof(*b), GFP_KERNEL);
+	b = ybd_pool_buf_alloc(nr, GFP_KERNEL | __GFP_ZERO);
 	if (!b)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
@@ -66,7 +66,7 @@ static int layers_write(struct ybd_upper *upper, const void *layers, u32 bytes)
 			     first + i, i);
 	}
 	ret = ybd_pool_rw(upper->pool, REQ_OP_WRITE, first, b, nr);
-	kvfree(b);
+	ybd_pool_buf_free(b);
 	h->layers_bytes = cpu_to_le32(bytes);
 	h->layers_crc = cpu_to_le32(~crc32c(~0, layers, bytes));
 	return ret;

@@ -253,7 +253,7 @@ in_pools "a pool by name, uuid and device; an upper by uuid" by_all_names
 # On a disk's file system, for direct I/O.
 in_a_file()
 {
-	local dev sum file=$YBD_SHARE/pool-file
+	local dev sum deep file=$YBD_SHARE/pool-file
 
 	ybdctl pool create -q --size 64M "$file" >/dev/null
 	dev=$(ybdctl create f1 --image images/final --pool "$file" --unjournaled)
@@ -266,7 +266,13 @@ in_a_file()
 	refused 4 'devices are attached' ybdctl pool destroy --force "$file"
 	refused 4 'devices are attached' ybdctl pool grow --size 128M "$file"
 	json '.in_use' ybdctl pool show "$file"
+	# a list of layers that takes four blocks
+	deep=$T$(printf "/%0250d" {1..12})
+	mkdir -p "$deep"
+	truncate -s 4k "$deep/layer"
+	ybdctl create f3 --layer="file:$deep/layer"{,,,} --pool "$file" >/dev/null
 	udevadm settle
+	ybdctl destroy f3
 	ybdctl detach f1 f2
 	udevadm settle
 	[ -z "$(losetup -n -j "$file")" ]
