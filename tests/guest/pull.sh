@@ -31,17 +31,6 @@ udevadm control --exit
 # 5 ms for each request
 slow='irqmode=2 completion_nsec=5000000'
 
-until_true() # COMMAND...
-{
-	local i
-	for ((i = 0; i < 600; i++)); do
-		! "$@" || return 0
-		sleep 0.05
-	done
-	echo "never: $*"
-	return 1
-}
-
 # ---- two disks: src has the store, pool the pool ----
 
 declare -A nsid=([src]=1 [pool]=2) uuid
@@ -98,7 +87,7 @@ pcie_in() # src|pool
 	echo $nr >$T/nr-$1
 	qemu-monitor drive_add 0 \
 		"if=none,id=$1$nr,format=raw,file=$YBD_HOST_SHARE/$1" >/dev/null
-	until_true qemu-monitor device_add \
+	soon qemu-monitor device_add \
 		"nvme,id=$1$nr,serial=PULL$1,drive=$1$nr,bus=rp$((nsid[$1] - 1))" >/dev/null
 }
 
@@ -111,7 +100,7 @@ back()
 		else
 			nvmet_enable $NQN "${nsid[$1]}" 1
 		fi
-		until_true disk_of "$1" || return
+		soon disk_of "$1" || return
 		disk_of "$1"
 	fi
 	write_out "$1"
