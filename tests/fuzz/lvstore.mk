@@ -25,7 +25,7 @@ hdrs	:= $(addprefix $(LIB)/lvstore/,format.h io.h lvstore.h store.h) $(T)/lvstor
 	   $(TOP)/tests/unit/lvstore_naive.h
 
 wsrcs	:= $(addprefix $(LIB)/lvstore/,wio.c space.c wmap.c wblob.c commit.c import.c writer.c \
-	   mkstore.c wvol.c wsnap.c wdata.c) $(LIB)/names.c \
+	   mkstore.c wvol.c wsnap.c wdata.c wesnap.c) $(LIB)/names.c \
 	   $(addprefix $(TOP)/tests/unit/,lvstore_disk.c lvstore_play.c)
 whdrs	:= $(addprefix $(LIB)/lvstore/,wio.h writer.h write.h) \
 	   $(addprefix $(TOP)/tests/unit/,lvstore_disk.h lvstore_play.h)

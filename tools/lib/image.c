@@ -195,22 +195,6 @@ static int check_read_only(const struct lvs_lvol *lvol, bool unsafe,
 			     removing ? "is being deleted" : "is writable");
 }
 
-static int find_esnap(struct ybd_finder *f, const struct lvs_map *map,
-		      struct ybd_source **out, struct ybd_error *err)
-{
-	int rc = ybd_finder_esnap(f, map->esnap_id, out, err);
-
-	if (rc)
-		return rc;
-	if ((*out)->size < map->esnap_len)
-		return ybd_error_set(err, -EUCLEAN,
-				     "external snapshot %s on %s has %llu bytes, the lvol needs %llu of it",
-				     map->esnap_id, (*out)->path,
-				     (unsigned long long)(*out)->size,
-				     (unsigned long long)map->esnap_len);
-	return 0;
-}
-
 /* Sources in the order of enum lvs_source. */
 static int lvol_sources(struct ybd_finder *f, struct ybd_plan *p,
 			struct ybd_source *s, const struct lvs_map *map,
@@ -221,7 +205,7 @@ static int lvol_sources(struct ybd_finder *f, struct ybd_plan *p,
 
 	if (rc || !map->esnap_len)
 		return rc;
-	rc = find_esnap(f, map, &esnap, err);
+	rc = ybd_finder_esnap(f, map->esnap_id, map->esnap_len, &esnap, err);
 	if (!rc)
 		rc = source_index(p, esnap, &index[LVS_SOURCE_ESNAP], err);
 	return rc;

@@ -428,8 +428,8 @@ int ybd_finder_store(struct ybd_finder *f, const char *store,
 	return rc;
 }
 
-int ybd_finder_esnap(struct ybd_finder *f, const char *id,
-		     struct ybd_source **out, struct ybd_error *err)
+static int find_esnap(struct ybd_finder *f, const char *id,
+		      struct ybd_source **out, struct ybd_error *err)
 {
 	char spec[64];
 	size_t i, len;
@@ -449,4 +449,21 @@ int ybd_finder_esnap(struct ybd_finder *f, const char *id,
 	return ybd_error_set(err, -ENOENT,
 			     "external snapshot %s: no NVMe namespace has this uuid; say where it is with --esnap %s=DEV",
 			     id, id);
+}
+
+int ybd_finder_esnap(struct ybd_finder *f, const char *id, u64 len,
+		     struct ybd_source **out, struct ybd_error *err)
+{
+	int rc = find_esnap(f, id, out, err);
+
+	if (rc)
+		return rc;
+	if ((*out)->size < len)
+		return ybd_error_set(err, -EUCLEAN,
+				     "external snapshot %s on %s has %llu bytes, the lvol needs %llu of it",
+				     id, (*out)->path, (unsigned long long)(*out)->size,
+				     (unsigned long long)len);
+	/* what was cached of it may be older than what the storage side wrote */
+	posix_fadvise((*out)->fd, 0, 0, POSIX_FADV_DONTNEED);
+	return 0;
 }

@@ -93,10 +93,9 @@ int ybd_finder_source(struct ybd_finder *f, const char *spec,
 /* The one that holds the lvstore of this name or uuid. */
 int ybd_finder_store(struct ybd_finder *f, const char *store,
 		     struct ybd_source **out, struct ybd_error *err);
-/* The external snapshot of this id. */
-int ybd_finder_esnap(struct ybd_finder *f, const char *id,
+/* The external snapshot of this id; -EUCLEAN when it has less than @len bytes. */
+int ybd_finder_esnap(struct ybd_finder *f, const char *id, u64 len,
 		     struct ybd_source **out, struct ybd_error *err);
-
 /* The lvstore on it, read; belongs to the source. */
 int ybd_source_store(struct ybd_source *s, struct lvs_store **out,
 		     struct ybd_error *err);

@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "commands.h"
+#include "esnap.h"
 #include "parse.h"
 #include "pools.h"
 #include "show.h"
@@ -106,8 +107,7 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
 			"How long reads wait for a source that is gone; by default not."),
 		OPT_LIST("source", "SOURCE", &a.source,
 			 "Where to look for stores first: device, file, uuid:, nguid:, eui:."),
-		OPT_LIST("esnap", "UUID=SOURCE", &a.esnap,
-			 "Where the external snapshot UUID is."),
+		OPT_ESNAP(&a.esnap),
 		OPT_END
 	};
 	int i, n = cmd_parse(cmd, opts, argc, argv, 0, argc), code;
@@ -120,7 +120,7 @@ int cmd_attach(const struct cmd *cmd, int argc, char **argv)
 	for (i = 0; i < n; i++)
 		check_device_name(argv[i]);
 	a.replug = check_replug(replug);
-	layers_check_esnap(&a.esnap);
+	esnap_check(&a.esnap);
 	if (attach_begin(&a, &err)) {
 		code = cmd_fail_err(&err);
 	} else {

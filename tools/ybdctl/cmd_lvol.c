@@ -2,8 +2,10 @@
 /* ybdctl lvol: make and change the lvols of a store. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cmd_lvol.h"
+#include "esnap.h"
 #include "names.h"
 #include "parse.h"
 #include "print.h"
@@ -60,12 +62,14 @@ static u64 size_operand(const char *what, const char *text)
  * @args: the operands
  * @uuid: of a new lvol, or NULL
  * @out: the lvol to be shown afterwards, or NULL
+ * @finder: where external snapshots are looked for, or NULL
  */
 struct change {
 	int (*run)(struct change *c, struct lvw_vol *v, struct lvs_error *err);
 	char **args;
 	const char *uuid;
 	struct lvw_vol *out;
+	struct ybd_finder *finder;
 };
 
 /* Open the store, find the lvol, do it, close the store. */
@@ -78,6 +82,8 @@ static int change_lvol(struct change *c)
 
 	if (rc)
 		return rc;
+	if (c->finder)
+		lvw_set_esnap(w, esnap_find, c->finder);
 	v = lvol_find(w, c->args[1], &err);
 	rc = v ? c->run(c, v, &err) : err.code;
 	if (!rc && c->out)
@@ -245,9 +251,28 @@ static int do_inflate(struct change *c, struct lvw_vol *v, struct lvs_error *err
 
 static int lvol_inflate_run(const struct cmd *cmd, int argc, char **argv)
 {
-	struct change c = { .run = do_inflate };
+	struct ybd_finder finder;
+	struct change c = { .run = do_inflate, .args = argv, .finder = &finder };
+	struct opt_list esnap = { 0 };
+	struct ybd_error err = { 0 };
+	const struct opt opts[] = {
+		OPT_ESNAP(&esnap),
+		OPT_MORE(store_write_opts),
+		OPT_END
+	};
+	int rc;
 
-	return simple(cmd, argc, argv, 2, &c);
+	cmd_parse(cmd, opts, argc, argv, 2, 2);
+	esnap_check(&esnap);
+	rc = ybd_finder_init(&finder, NULL, 0, esnap.v, esnap.n, &err);
+	if (rc) {
+		rc = cmd_fail_err(&err);
+	} else {
+		rc = change_lvol(&c);
+		ybd_finder_exit(&finder);
+	}
+	free(esnap.v);
+	return rc;
 }
 
 const struct cmd cmd_lvol[] = {

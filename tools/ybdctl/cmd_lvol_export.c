@@ -9,6 +9,7 @@
 #include "cmd_lvol.h"
 #include "convert/totar.h"
 #include "erofs/erofs.h"
+#include "esnap.h"
 #include "ext4/extfs.h"
 #include "util.h"
 
@@ -19,6 +20,8 @@
  * struct export - what is written, and where to
  * @s: the store
  * @map: the lvol
+ * @esnap: --esnap
+ * @esnap_fd: the external snapshot under it, or -1
  * @dst: path of the file; "-" for stdout
  * @force: overwrite it
  * @tar: the file system in it as a tar
@@ -26,6 +29,8 @@
 struct export {
 	struct lvs_store *s;
 	struct lvs_map map;
+	struct opt_list esnap;
+	int esnap_fd;
 	const char *dst;
 	bool force;
 	bool tar;
@@ -70,15 +75,16 @@ static int write_out(int fd, const u8 *buf, size_t len, bool sparse)
 	return 0;
 }
 
-static int copy_out(struct lvs_store *s, const struct lvs_map *map, int fd, bool sparse)
+static int copy_out(const struct export *x, int fd, bool sparse)
 {
 	__cleanup_free u8 *buf = malloc(CHUNK);
+	const struct lvs_map *map = &x->map;
 	int rc = buf ? 0 : -ENOMEM;
 
 	for (u64 off = 0; off < map->size && !rc; off += CHUNK) {
 		size_t n = map->size - off < CHUNK ? (size_t)(map->size - off) : CHUNK;
 
-		rc = lvs_map_read(s, map, -1, off, buf, n);
+		rc = lvs_map_read(x->s, map, x->esnap_fd, off, buf, n);
 		if (!rc)
 			rc = write_out(fd, buf, n, sparse);
 	}
@@ -102,7 +108,7 @@ struct mapbytes {
 static int map_read(struct bytestore *b, u64 off, void *buf, size_t len)
 {
 	const struct export *x = ((struct mapbytes *)b)->x;
-	int rc = lvs_map_read(x->s, &x->map, -1, off, buf, len);
+	int rc = lvs_map_read(x->s, &x->map, x->esnap_fd, off, buf, len);
 
 	return rc ? ybd_error_sys(&b->err, rc, "reading at %llu", (unsigned long long)off) : 0;
 }
@@ -161,7 +167,7 @@ static int write_file(const struct export *x, int fd, bool to_stdout)
 	if (x->tar)
 		rc = write_tar(x, fd, &err);
 	else
-		rc = copy_out(x->s, &x->map, fd, !to_stdout);
+		rc = copy_out(x, fd, !to_stdout);
 	if (close(fd) && !rc)
 		rc = -errno;
 	if (rc && !to_stdout)
@@ -176,15 +182,37 @@ static int export_map(const struct export *x)
 	bool to_stdout = !strcmp(x->dst, "-");
 	int fd;
 
-	if (x->map.esnap_id)
-		return cmd_fail(-EOPNOTSUPP, "it is a clone of an external snapshot (%s)",
-				x->map.esnap_id);
 	fd = to_stdout ? dup(1) :
 	     open(x->dst, O_WRONLY | O_CREAT | O_CLOEXEC | (x->force ? O_TRUNC : O_EXCL), 0666);
 	if (fd < 0)
 		return cmd_fail(-errno, "%s: %s%s", x->dst, strerror(errno),
 				errno == EEXIST ? " (--force: overwrite it)" : "");
 	return write_file(x, fd, to_stdout);
+}
+
+/* With what is under it, if that is not in the store. */
+static int export_all(struct export *x)
+{
+	struct ybd_error err = { 0 };
+	struct ybd_finder finder;
+	struct ybd_source *s;
+	int rc;
+
+	x->esnap_fd = -1;
+	if (!x->map.esnap_len)
+		return export_map(x);
+	rc = ybd_finder_init(&finder, NULL, 0, x->esnap.v, x->esnap.n, &err);
+	if (rc)
+		return cmd_fail_err(&err);
+	rc = ybd_finder_esnap(&finder, x->map.esnap_id, x->map.esnap_len, &s, &err);
+	if (rc) {
+		rc = cmd_fail_err(&err);
+	} else {
+		x->esnap_fd = s->fd;
+		rc = export_map(x);
+	}
+	ybd_finder_exit(&finder);
+	return rc;
 }
 
 static int export_lvol(struct export *x, char **argv)
@@ -199,7 +227,7 @@ static int export_lvol(struct export *x, char **argv)
 		return cmd_fail(-ENOENT, "%s: no lvol \"%s\"", argv[0], argv[1]);
 	if (lvs_flatten(l, &x->map))
 		return cmd_fail(-ENOMEM, "no memory");
-	rc = export_map(x);
+	rc = export_all(x);
 	lvs_map_free(&x->map);
 	return rc;
 }
@@ -211,12 +239,14 @@ int lvol_export_run(const struct cmd *cmd, int argc, char **argv)
 	const struct opt opts[] = {
 		OPT_STR("format", "FORMAT", &format, "raw, the default, or tar."),
 		OPT_FLAG("force", &x.force, "Overwrite the file."),
+		OPT_ESNAP(&x.esnap),
 		OPT_END
 	};
 	struct lvs_error err;
 	int rc;
 
 	cmd_parse(cmd, opts, argc, argv, 3, 3);
+	esnap_check(&x.esnap);
 	x.dst = argv[2];
 	x.tar = !strcmp(format, "tar");
 	if (!x.tar && strcmp(format, "raw"))
@@ -226,5 +256,6 @@ int lvol_export_run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_fail(rc, "%s: %s", argv[0], err.text);
 	rc = export_lvol(&x, argv);
 	lvs_close(x.s);
+	free(x.esnap.v);
 	return rc;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdlib.h>
 
+#include "esnap.h"
 #include "layers.h"
 #include "names.h"
 
@@ -11,8 +12,7 @@ void layers_init(struct layers *l)
 			 "A layer over those before it: STORE/LVOL, dev:SOURCE, file:PATH."),
 		OPT_LIST("source", "SOURCE", &l->source,
 			 "Where to look for stores first: device, file, uuid:, nguid:, eui:."),
-		OPT_LIST("esnap", "UUID=SOURCE", &l->esnap,
-			 "Where the external snapshot UUID is."),
+		OPT_ESNAP(&l->esnap),
 		OPT_FLAG("unsafe-writable", &l->unsafe,
 			 "Take lvols that something else may write to; devices are read-only."),
 		OPT_END
@@ -31,29 +31,6 @@ void layers_exit(struct layers *l)
 	free(l->spec.v);
 }
 
-static void check_esnap(const char *pair)
-{
-	const char *eq = strchr(pair, '=');
-	char text[YBD_UUID_TEXT_LEN];
-	u8 uuid[16];
-
-	if (eq && eq[1] && eq - pair == YBD_UUID_TEXT_LEN - 1) {
-		memcpy(text, pair, YBD_UUID_TEXT_LEN - 1);
-		text[YBD_UUID_TEXT_LEN - 1] = '\0';
-		if (!ybd_uuid_parse(text, uuid))
-			return;
-	}
-	cmd_usage("--esnap: \"%s\" is not UUID=SOURCE", pair);
-}
-
-void layers_check_esnap(const struct opt_list *esnap)
-{
-	size_t i;
-
-	for (i = 0; i < esnap->n; i++)
-		check_esnap(esnap->v[i]);
-}
-
 void layers_finish(struct layers *l, const char *base)
 {
 	const char *why;
@@ -68,7 +45,7 @@ void layers_finish(struct layers *l, const char *base)
 		if (why)
 			cmd_usage("layer \"%s\": %s", l->spec.v[i], why);
 	}
-	layers_check_esnap(&l->esnap);
+	esnap_check(&l->esnap);
 }
 
 const char *layers_name(const struct layers *l, char buf[YBD_IMAGE_NAME_LEN + 1])

@@ -32,9 +32,6 @@ void layers_exit(struct layers *l);
 /* Put @base (NULL for none) under the layers, and check all. May end the program. */
 void layers_finish(struct layers *l, const char *base);
 
-/* Are they UUID=SOURCE? Ends the program otherwise. */
-void layers_check_esnap(const struct opt_list *esnap);
-
 /* The layers joined with "+": a name that the image may be loaded under. */
 const char *layers_name(const struct layers *l, char buf[YBD_IMAGE_NAME_LEN + 1]);
 

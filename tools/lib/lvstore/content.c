@@ -21,7 +21,7 @@ static size_t find_extent(const struct lvs_map *map, u64 off)
 	return lo;
 }
 
-static int read_esnap(int fd, u64 off, u8 *buf, size_t len)
+int esnap_read(int fd, u64 off, u8 *buf, size_t len)
 {
 	if (fd < 0)
 		return -ENODEV;
@@ -63,7 +63,7 @@ int lvs_map_read(struct lvs_store *s, const struct lvs_map *map, int esnap_fd, u
 		left = e->len - in;
 		n = left < len ? (size_t)left : len;
 		if (e->source == LVS_SOURCE_ESNAP)
-			rc = read_esnap(esnap_fd, e->phys + in, p, n);
+			rc = esnap_read(esnap_fd, e->phys + in, p, n);
 		else
 			rc = lvs_io_read(s->io, e->phys + in, p, n);
 		if (rc)

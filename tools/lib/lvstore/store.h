@@ -246,6 +246,9 @@ struct lvs_lvol *tree_find_id(const struct lvs_store *s, u64 id);
 /* The lvstore's uuid and name, from its own blob. */
 int tree_super_blob(struct lvs_store *s, struct lvs_lvol *l, struct lvs_error *err) __must_check;
 
+/* content.c: all of @len bytes; -ENODEV when @fd is -1, -EIO beyond its end. */
+int esnap_read(int fd, u64 off, u8 *buf, size_t len) __must_check;
+
 /* store.c: open through any lvs_io, which becomes the store's whether this fails or not. */
 int lvs_open_io(struct lvs_io *io, struct lvs_store **out, struct lvs_error *err) __must_check;
 

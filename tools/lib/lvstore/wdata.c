@@ -113,15 +113,16 @@ int cluster_write(struct lvs_writer *w, u32 cluster, const u8 *buf, struct lvs_e
 	return rc ? commit_die(w, rc, err, "writing data") : 0;
 }
 
-/* Part of a cluster, wherever it is at the moment. */
-static int read_part(struct lvs_writer *w, u32 cluster, u32 in, u8 *buf, size_t len,
+/* Part of what @v shows at @i: @cluster, or what is said by its place there. */
+static int read_part(struct lvw_vol *v, u64 i, u32 cluster, u32 in, u8 *buf, size_t len,
 		     struct lvs_error *err)
 {
+	struct lvs_writer *w = v->w;
 	struct wcache_entry *e;
 	int rc = 0;
 
 	if (cluster == MAP_ESNAP)
-		return lvs_err(err, -ENODEV, "the data are in an external snapshot");
+		return wesnap_read(v, i * w->cluster_size + in, buf, len, err);
 	e = cluster ? cache_find(w, cluster) : NULL;
 	if (!cluster)
 		memset(buf, 0, len);
@@ -132,9 +133,9 @@ static int read_part(struct lvs_writer *w, u32 cluster, u32 in, u8 *buf, size_t 
 	return rc ? lvs_err(err, rc, "reading data: %s", strerror(-rc)) : 0;
 }
 
-int cluster_read(struct lvs_writer *w, u32 cluster, u8 *buf, struct lvs_error *err)
+int cluster_read_below(struct lvw_vol *v, u64 i, u8 *buf, struct lvs_error *err)
 {
-	return read_part(w, cluster, 0, buf, w->cluster_size, err);
+	return read_part(v, i, map_below(v, i), 0, buf, v->w->cluster_size, err);
 }
 
 /* ---- allocating ---- */
@@ -189,8 +190,9 @@ static int alloc_whole(struct lvw_vol *v, u64 i, const u8 *buf, struct lvs_error
 }
 
 /* The place for it in the cache, with what is seen there now. */
-static int fill_place(struct lvs_writer *w, u32 cluster, u32 below, struct lvs_error *err)
+static int fill_place(struct lvw_vol *v, u64 i, u32 cluster, struct lvs_error *err)
 {
+	struct lvs_writer *w = v->w;
 	struct wcache_entry *e = cache_place(w, cluster);
 	int rc;
 
@@ -200,7 +202,7 @@ static int fill_place(struct lvs_writer *w, u32 cluster, u32 below, struct lvs_e
 		return lvs_err(err, -ENOMEM, "%s", strerror(ENOMEM));
 	rc = cache_evict(w, e, err);
 	if (!rc)
-		rc = read_part(w, below, 0, e->buf, w->cluster_size, err);
+		rc = cluster_read_below(v, i, e->buf, err);
 	if (!rc)
 		e->cluster = cluster;
 	return rc;
@@ -209,16 +211,12 @@ static int fill_place(struct lvs_writer *w, u32 cluster, u32 below, struct lvs_e
 static int alloc_part(struct lvw_vol *v, u64 i, u32 in, const u8 *buf, size_t len,
 		      struct lvs_error *err)
 {
-	u32 cluster, below = map_below(v, i);
-	int rc;
+	u32 cluster;
+	int rc = map_change(v, i, &cluster, err);
 
-	if (below == MAP_ESNAP)
-		return lvs_err(err, -ENODEV,
-			       "the rest of the cluster is in an external snapshot");
-	rc = map_change(v, i, &cluster, err);
 	if (rc)
 		return rc;
-	rc = fill_place(v->w, cluster, below, err);
+	rc = fill_place(v, i, cluster, err);
 	if (rc) {
 		space_drop(&v->w->clusters, cluster);
 		return rc;
@@ -251,7 +249,7 @@ int lvw_pread(struct lvw_vol *v, uint64_t off, void *buf, size_t len, struct lvs
 		u32 in = (u32)(off % cs);
 		size_t n = len < cs - in ? len : cs - in;
 
-		rc = read_part(v->w, map_resolve(v, off / cs), in, p, n, err);
+		rc = read_part(v, off / cs, map_resolve(v, off / cs), in, p, n, err);
 		p += n;
 		off += n;
 		len -= n;

@@ -114,6 +114,29 @@ int lvw_close(struct lvs_writer *w, struct lvs_error *err);
  */
 void lvw_abort(struct lvs_writer *w);
 
+/**
+ * typedef lvw_esnap_fn - find an external snapshot
+ * @arg: as it was given to lvw_set_esnap()
+ * @id: of the snapshot, as the store has it (SPDK: a bdev's uuid as text)
+ * @len: bytes that it must have
+ * @err: why not
+ *
+ * Return: a descriptor, open for reading until the writer is closed, which does not close it; or a
+ * negative errno.
+ */
+typedef int lvw_esnap_fn(void *arg, const char *id, uint64_t len, struct lvs_error *err);
+
+/**
+ * lvw_set_esnap() - say who finds external snapshots
+ * @w: the writer
+ * @find: called when bytes are needed that only an external snapshot has
+ * @arg: for it
+ *
+ * Without it such bytes cannot be read (-ENODEV), and less than a cluster cannot be written over
+ * them.
+ */
+void lvw_set_esnap(struct lvs_writer *w, lvw_esnap_fn *find, void *arg);
+
 const char *lvw_uuid(const struct lvs_writer *w);
 const char *lvw_name(const struct lvs_writer *w);
 uint32_t lvw_cluster_size(const struct lvs_writer *w);

@@ -193,6 +193,7 @@ void writer_free(struct lvs_writer *w)
 	if (!w)
 		return;
 	cache_free(w);
+	wesnap_free(w);
 	for (size_t i = 0; i < w->nr_vols; i++)
 		vol_free(w->vols[i]);
 	vol_free(w->own);

@@ -122,6 +122,11 @@ struct lvs_writer {
 	struct wcache_entry *cache;
 	u32 nr_cache;
 	u8 *copy;			/* a cluster, for copying */
+	lvw_esnap_fn *esnap_find;	/* NULL: nobody knows where external snapshots are */
+	void *esnap_arg;
+	char *esnap_id;			/* the one that was found last; NULL: none */
+	u64 esnap_len;			/* bytes that it has at least */
+	int esnap_fd;			/* the finder's */
 	char name[LVS_NAME_MAX];
 	char uuid[LVS_UUID_LEN];
 };
@@ -300,6 +305,15 @@ void cache_forget(struct lvs_writer *w, u32 cluster);
 /* Write a whole new cluster; NULL: zeros. */
 int cluster_write(struct lvs_writer *w, u32 cluster, const u8 *buf,
 		  struct lvs_error *err) __must_check;
-int cluster_read(struct lvs_writer *w, u32 cluster, u8 *buf, struct lvs_error *err) __must_check;
+/* What cluster @i of @v shows of what is under it. */
+int cluster_read_below(struct lvw_vol *v, u64 i, u8 *buf, struct lvs_error *err) __must_check;
+
+/* ---- wesnap.c ---- */
+/* Bytes of the external snapshot under @v. */
+int wesnap_read(struct lvw_vol *v, u64 off, u8 *buf, size_t len,
+		struct lvs_error *err) __must_check;
+/* If it shows any, could they be read? Nothing is changed before that is known. */
+int wesnap_need(struct lvw_vol *v, struct lvs_error *err) __must_check;
+void wesnap_free(struct lvs_writer *w);
 
 #endif

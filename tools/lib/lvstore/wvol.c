@@ -362,13 +362,12 @@ int lvw_vol_resize(struct lvw_vol *v, uint64_t size, struct lvs_error *err)
 static int inflate_cluster(struct lvw_vol *v, u64 i, struct lvs_error *err)
 {
 	struct lvs_writer *w = v->w;
-	u32 below = map_below(v, i);
 	u32 cluster;
-	int rc = 0;
+	int rc;
 
-	if (!below)
+	if (!map_below(v, i))
 		return alloc_zero(v, i, err);
-	rc = cluster_read(w, below, w->copy, err);
+	rc = cluster_read_below(v, i, w->copy, err);
 	if (!rc && map_prepare(v, i))
 		rc = no_memory(err);
 	if (rc)
@@ -399,7 +398,9 @@ int lvw_vol_inflate(struct lvw_vol *v, struct lvs_error *err)
 
 	if (rc || !vol_flag(v, LVS_INVALID_THIN))
 		return rc;
-	rc = commit_begin(v->w, err);
+	rc = wesnap_need(v, err);
+	if (!rc)
+		rc = commit_begin(v->w, err);
 	if (!rc)
 		rc = inflate_all(v, err);
 	if (rc)
