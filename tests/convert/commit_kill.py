@@ -31,6 +31,7 @@ def main(ybdctl, store, pool, want, count, seed):
     took = k.took(*command("whole"))
     holds("whole")
     before = set(k.lvols(store, clean=True))
+    refused = 0
     for i in range(count):
         k.run(took, *command("target", *["--append"][:i % 2]))
         got = k.lvols(store)
@@ -39,6 +40,13 @@ def main(ybdctl, store, pool, want, count, seed):
         left = [n for n in got if n not in before and n != "target"]
         if len(left) > 1:
             raise AssertionError("more than one is left: %r" % left)
+        if left:
+            # what was never completed is nothing to build on
+            p = subprocess.run([ybdctl, *command("target", "--below", left[0])],
+                               capture_output=True, text=True)
+            if p.returncode != 4 or "never completed" not in p.stderr:
+                raise AssertionError("over what was left: %r" % p)
+            refused += 1
         if "target" in got:
             if not got["target"]["read_only"]:
                 raise AssertionError("there, and not complete")
@@ -51,7 +59,7 @@ def main(ybdctl, store, pool, want, count, seed):
         raise AssertionError("something is left: %r" % sorted(k.lvols(store)))
     holds("target")
     k.check(store)
-    print("# %d of %d were killed, seed %s" % (k.kills, k.runs, seed))
+    print("# %d of %d were killed, %d left something, seed %s" % (k.kills, k.runs, refused, seed))
     if not k.kills:
         raise AssertionError("none was killed")
 

@@ -247,20 +247,57 @@ def commit_mounted():
     commit("nobody", "no", "--append", code=3)
 
 
-def commit_other_image():
-    """An image that is not one lvol has none to be over."""
-    run("truncate", "-s", "1M", "/run/top")
-    run("ybdctl", "image", "load", "images/" + lvol("odd"), "--layer", "file:/run/top", "--name",
-        "two")
-    run("ybdctl", "create", "t1", "--image", "two", "--ram", "1M")
-    says(commit("t1", "no", "--append", code=3), "has no lvol")
-    run("ybdctl", "detach", "t1")
-    run("ybdctl", "create", "t2", "--image", "images/" + lvol("odd"), "--layer", "file:/run/top",
-        "--pool", POOL)
-    run("ybdctl", "detach", "t2")
-    says(commit("t2", "no", "--append", code=7), "not one lvol")
-    run("ybdctl", "destroy", "t2")
-    run("ybdctl", "image", "unload", "two")
+def commit_several_layers():
+    """An image that is not one lvol: over the one that is said, its own or another, or committed."""
+    top = "/run/top"
+    with open(top, "wb") as f:
+        f.write(os.urandom(300000))
+        f.truncate(1 << 20)
+    layers = ("--layer", "images/" + lvol("odd"), "--layer", "file:" + top)
+
+    def write(path):
+        with open(path, "r+b") as f:
+            for at in 0, (1 << 20) - 4096, 5 << 20, (30 << 20) + 512, (32 << 20) - 9000 + 4096:
+                f.seek(at)
+                f.write(os.urandom(9000))
+
+    def same_device(device, committed):
+        run("ybdctl", "create", "check", "--image", "images/" + committed, "--ro")
+        # a whole number of clusters
+        run("cmp", "-n", str(size), "/dev/ybd/" + device, "/dev/ybd/check")
+        with open("/dev/ybd/check", "rb") as f:
+            f.seek(size)
+            same("beyond the device", any(f.read()), False)
+        run("ybdctl", "detach", "check")
+
+    size = (32 << 20) + 4096
+    for name, upper in ("t1", ("--ram", "2M")), ("t2", ("--pool", POOL)):
+        path = json.loads(run("ybdctl", "create", name, *layers, *upper, "--size",
+                              str(size), "--json"))["path"]
+        write(path)
+        run("udevadm", "settle")
+        if name == "t2":
+            run("ybdctl", "detach", name)
+        code = 3 if name == "t1" else 7
+        says(commit(name, "no", "--append", code=code), "is not one lvol", "--below")
+        says(commit(name, "no", "--append", "--below", "none", code=3), 'no lvol "none"')
+        says(commit(name, "no", "--append", "--below", "grown", code=1), "has 50331648 bytes")
+        sizes = {}
+        for below, what in (("odd", lvol("odd")), ("plain", lvol("plain")),
+                            ("again", name + "plain")):
+            got = commit(name, name + below, "--append", "--below", what)
+            same("parent", got["parent"], what)
+            sizes[below] = got["allocated_clusters"]
+        # of an upper in a pool the image is copied first, also where the upper has something else
+        if sizes["again"] > (0 if name == "t1" else 8):
+            raise AssertionError("that is there already: %r" % sizes)
+        if sizes["odd"] * 65536 > 2 << 20:
+            raise AssertionError("that is more than was written: %r" % sizes)
+        if name == "t2":
+            run("ybdctl", "attach", name)
+        for below in sizes:
+            same_device(name, name + below)
+        run("ybdctl", *("detach", "t1") if name == "t1" else ("destroy", "t2"))
 
 
 def leave_upper():
@@ -274,7 +311,7 @@ def leave_upper():
 
 
 CASES = (model_tree, umoci_tree, erofs_tree, erofs_overlay, erofs_upper, append, commit_upper, commit_grown, commit_mounted,
-         commit_other_image, leave_upper)
+         commit_several_layers, leave_upper)
 
 
 def main():

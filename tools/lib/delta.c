@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "delta.h"
 #include "names.h"
@@ -54,6 +55,12 @@ int delta_begin(struct delta *d, struct lvs_writer *w, struct lvw_vol *below, co
 	int rc;
 
 	*d = (struct delta){ .w = w, .name = name };
+	if (is_left(below)) {
+		err->code = -EBUSY;
+		snprintf(err->text, sizeof(err->text), "lvol \"%s\" was never completed",
+			 lvw_vol_name(below));
+		return -EBUSY;
+	}
 	if (lvw_find(w, name)) {
 		err->code = -EEXIST;
 		snprintf(err->text, sizeof(err->text), "there is an lvol \"%s\" already", name);
@@ -109,6 +116,40 @@ int delta_zero(struct delta *d, u64 off, u64 len, struct lvs_error *err)
 {
 	d->changed += len;
 	return lvw_zero(d->v, off, len, err);
+}
+
+static bool all_zero(const u8 *p, size_t len)
+{
+	return !*p && !memcmp(p, p + 1, len - 1);
+}
+
+/* Inside one cluster. */
+static int clear_piece(struct delta *d, u64 off, size_t len, struct lvs_error *err)
+{
+	int rc = lvw_pread(d->v, off, d->buf, len, err);
+
+	return rc || all_zero(d->buf, len) ? rc : delta_zero(d, off, len, err);
+}
+
+int delta_clear(struct delta *d, u64 off, u64 end, struct lvs_error *err)
+{
+	u32 cs = lvw_cluster_size(d->w);
+	int rc = 0;
+
+	while (off < end && !rc) {
+		u64 next;
+
+		if (off >= d->data)
+			d->data = lvw_next_data(d->v, off);
+		off = d->data > off ? d->data : off;
+		if (off >= end)
+			break;
+		next = off - off % cs + cs;
+		next = next < end ? next : end;
+		rc = clear_piece(d, off, next - off, err);
+		off = next;
+	}
+	return rc;
 }
 
 int delta_finish(struct delta *d, struct lvs_error *err)

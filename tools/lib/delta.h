@@ -21,6 +21,7 @@
  * @name: what it is to be called
  * @buf: what is below, a cluster at most
  * @changed: bytes that were written, as they are different
+ * @data: of delta_clear(): between where that looked last and here, there is nothing
  */
 struct delta {
 	struct lvs_writer *w;
@@ -28,6 +29,7 @@ struct delta {
 	const char *name;
 	u8 *buf;
 	u64 changed;
+	u64 data;
 };
 
 /**
@@ -39,7 +41,8 @@ struct delta {
  * @size: bytes, at least those of @below
  * @err: why not
  *
- * Return: 0; -EEXIST when the name is taken; as lvw_vol_clone() and lvw_vol_resize().
+ * Return: 0; -EEXIST when the name is taken; -EBUSY when @below is itself what a killed program has
+ * left; as lvw_vol_clone() and lvw_vol_resize().
  */
 int delta_begin(struct delta *d, struct lvs_writer *w, struct lvw_vol *below, const char *name,
 		const char *uuid, u64 size, struct lvs_error *err);
@@ -48,6 +51,8 @@ int delta_begin(struct delta *d, struct lvs_writer *w, struct lvw_vol *below, co
 int delta_write(struct delta *d, u64 off, const void *buf, size_t len, struct lvs_error *err);
 /* These bytes are zeros. */
 int delta_zero(struct delta *d, u64 off, u64 len, struct lvs_error *err);
+/* So are those from @off to @end; clusters that are nowhere are left alone. For ascending @off. */
+int delta_clear(struct delta *d, u64 off, u64 end, struct lvs_error *err);
 
 /* It is complete. When this fails it is gone, like the rest of @d. */
 int delta_finish(struct delta *d, struct lvs_error *err);

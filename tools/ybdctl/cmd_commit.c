@@ -8,7 +8,8 @@
 #include "cmd_lvol.h"
 #include "commands.h"
 #include "commit.h"
-#include "layers.h"
+#include "esnap.h"
+#include "image.h"
 #include "names.h"
 #include "print.h"
 
@@ -19,7 +20,9 @@
  * @name: of the new lvol
  * @uuid: --uuid
  * @pool: --pool
+ * @below: --below
  * @source: --source
+ * @esnap: --esnap
  * @freeze: --freeze
  * @finder: where stores are looked for
  * @nl: the kernel; NULL when the module is not there or may not be asked
@@ -32,7 +35,9 @@ struct run {
 	const char *name;
 	const char *uuid;
 	const char *pool;
+	const char *below;
 	struct opt_list source;
+	struct opt_list esnap;
 	bool freeze;
 	struct ybd_finder finder;
 	struct ybd_nl *nl;
@@ -90,7 +95,7 @@ static int open_changes(struct run *r, struct ybd_error *err)
 /* ---- where it goes ---- */
 
 /* The lvol that the image is, in a store that nobody else writes now. */
-static int find_below(struct run *r, struct lvs_writer *w, struct lvw_vol **below,
+static int find_image(struct run *r, struct lvs_writer *w, struct lvw_vol **below,
 		      struct ybd_error *err)
 {
 	char uuid[YBD_UUID_TEXT_LEN], spec[128];
@@ -99,11 +104,11 @@ static int find_below(struct run *r, struct lvs_writer *w, struct lvw_vol **belo
 	bool same;
 	int rc;
 
-	*below = lvw_find(w, ybd_uuid_text(r->changes.lvol, uuid));
+	*below = r->changes.is_lvol ? lvw_find(w, ybd_uuid_text(r->changes.lvol, uuid)) : NULL;
 	if (!*below)
-		return ybd_error_set(err, -ENOENT,
-				     "store \"%s\" has no lvol %s, over which %s was made",
-				     r->store, uuid, r->device);
+		return ybd_error_set(err, r->changes.is_lvol ? -ENOENT : -EOPNOTSUPP,
+				     "the image of %s is not one lvol of store \"%s\": --below says of which one the new one is to be a clone",
+				     r->device, r->store);
 	snprintf(spec, sizeof(spec), "%s/%s", lvw_uuid(w), uuid);
 	rc = ybd_plan_make(&r->finder, &layer, 1, false, &plan, err);
 	if (rc)
@@ -115,6 +120,40 @@ static int find_below(struct run *r, struct lvs_writer *w, struct lvw_vol **belo
 	return ybd_error_set(err, -ESTALE,
 			     "the image of %s is not lvol \"%s\" of store \"%s\" as that is now",
 			     r->device, lvw_vol_name(*below), r->store);
+}
+
+/* The one that the user wants: what is different from it is written, whatever the image is. */
+static int find_below(struct run *r, struct lvs_writer *w, struct lvw_vol **below,
+		      struct ybd_error *err)
+{
+	if (!r->below)
+		return find_image(r, w, below, err);
+	*below = lvw_find(w, r->below);
+	if (!*below)
+		return ybd_error_set(err, -ENOENT, "store \"%s\" has no lvol \"%s\"", r->store,
+				     r->below);
+	/* the last cluster may be longer, as it is of what was committed before */
+	if (lvw_vol_size(*below) < r->changes.size + lvw_cluster_size(w))
+		return 0;
+	return ybd_error_set(err, -EFBIG, "lvol \"%s\" has %llu bytes, %s only %llu", r->below,
+			     (unsigned long long)lvw_vol_size(*below), r->device,
+			     (unsigned long long)r->changes.size);
+}
+
+static int copy(struct run *r, struct delta *d, struct ybd_error *err)
+{
+	const struct changes_ops *ops = r->changes.ops;
+	struct lvs_error e = { 0 };
+	int rc = 0;
+
+	if (r->below && ops->copy_image)
+		rc = ops->copy_image(&r->changes, d, err);
+	if (!rc)
+		rc = ops->copy(&r->changes, d, err);
+	if (rc || !r->below)
+		return rc;
+	rc = delta_clear(d, r->changes.size, lvw_vol_size(d->v), &e);
+	return rc ? ybd_error_set(err, rc, "%s", e.text) : 0;
 }
 
 static int make_lvol(struct run *r, struct lvs_writer *w, struct ybd_error *err)
@@ -129,7 +168,7 @@ static int make_lvol(struct run *r, struct lvs_writer *w, struct ybd_error *err)
 	rc = delta_begin(&d, w, below, r->name, r->uuid, r->changes.size, &e);
 	if (rc)
 		return ybd_error_set(err, rc, "%s", e.text);
-	rc = r->changes.ops->copy(&r->changes, &d, err);
+	rc = copy(r, &d, err);
 	if (rc) {
 		delta_abort(&d);
 		return rc;
@@ -154,6 +193,7 @@ static int with_store(struct run *r, struct ybd_error *err)
 	rc = store_open(s->path, &w, &e);
 	if (rc)
 		return ybd_error_set(err, rc, "%s: %s", s->path, e.text);
+	lvw_set_esnap(w, esnap_find, &r->finder);
 	rc = make_lvol(r, w, err);
 	end = lvw_close(w, &e);
 	if (end && !rc)
@@ -163,7 +203,8 @@ static int with_store(struct run *r, struct ybd_error *err)
 
 static int run(struct run *r, struct ybd_error *err)
 {
-	int rc = ybd_finder_init(&r->finder, r->source.v, r->source.n, NULL, 0, err);
+	int rc = ybd_finder_init(&r->finder, r->source.v, r->source.n, r->esnap.v, r->esnap.n,
+				 err);
 
 	if (rc)
 		return rc;
@@ -198,9 +239,12 @@ int cmd_commit(const struct cmd *cmd, int argc, char **argv)
 		OPT_FLAG("freeze", &r.freeze, "Freeze the file system while it is read."),
 		OPT_STR("pool", "POOL", &r.pool,
 			"Look only here: name, uuid, device or file."),
+		OPT_STR("below", "LVOL", &r.below,
+			"Make a clone of this lvol; by default of the image."),
 		OPT_STR("uuid", "UUID", &r.uuid, "Of the new lvol; default a random one."),
 		OPT_LIST("source", "SOURCE", &r.source,
 			 "Where to look for stores first: device, file, uuid:, nguid:, eui:."),
+		OPT_ESNAP(&r.esnap),
 		OPT_MORE(store_write_opts),
 		OPT_END
 	};
@@ -208,9 +252,11 @@ int cmd_commit(const struct cmd *cmd, int argc, char **argv)
 
 	cmd_parse(cmd, opts, argc, argv, 2, 2);
 	check_device_name(argv[0]);
+	esnap_check(&r.esnap);
 	r.device = argv[0];
 	split_lvol(&r, argv[1]);
 	rc = run(&r, &err);
 	free(r.source.v);
+	free(r.esnap.v);
 	return rc ? cmd_fail_err(&err) : CMD_OK;
 }

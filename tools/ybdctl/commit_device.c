@@ -252,6 +252,7 @@ static int find_image(struct device *d, struct changes *c, struct ybd_error *err
 	if (rc)
 		return rc;
 	memcpy(c->lvol, img.uuid, sizeof(c->lvol));
+	c->is_lvol = true;
 	memcpy(c->identity, img.identity, sizeof(c->identity));
 	ybd_image_info_free(&img);
 	d->buf = aligned_alloc(ALIGN, CHUNK);

@@ -24,6 +24,8 @@
  * @n: its number
  * @map: where its blocks are
  * @buf: CHUNK blocks
+ * @layer: @nr_layer layers of its image
+ * @finder: where they are looked for
  */
 struct upper {
 	struct pool_refs pools;
@@ -33,12 +35,16 @@ struct upper {
 	u32 n;
 	struct pool_records map;
 	u8 *buf;
+	struct ybd_layer *layer;
+	size_t nr_layer;
+	struct ybd_finder *finder;
 };
 
 static void upper_close(struct changes *c)
 {
 	struct upper *u = c->priv;
 
+	ybd_layers_free(u->layer, u->nr_layer);
 	free(u->buf);
 	free(u->map.rec);
 	if (u->p)
@@ -51,6 +57,19 @@ static void upper_close(struct changes *c)
 }
 
 /* ---- reading ---- */
+
+static int upper_copy_image(struct changes *c, struct delta *d, struct ybd_error *err)
+{
+	struct upper *u = c->priv;
+	struct ybd_plan plan;
+	int rc = ybd_layers_plan(u->finder, u->layer, u->nr_layer, &plan, err);
+
+	if (rc)
+		return rc;
+	rc = image_copy(&plan, c->size, d, err);
+	ybd_plan_free(&plan);
+	return rc;
+}
 
 static int copy_data(struct upper *u, const struct pool_record *r, struct delta *d,
 		     struct ybd_error *err)
@@ -114,6 +133,7 @@ static int upper_copy(struct changes *c, struct delta *d, struct ybd_error *err)
 }
 
 static const struct changes_ops upper_ops = {
+	.copy_image = upper_copy_image,
 	.copy = upper_copy,
 	.close = upper_close,
 };
@@ -155,34 +175,31 @@ static int open_pool(struct upper *u, const struct upper_ref *ref, struct ybd_er
 	return u->buf ? 0 : ybd_error_sys(err, -ENOMEM, "%s", ref->name);
 }
 
-static int find_lvol(const struct upper_ref *ref, struct ybd_finder *f, struct changes *c,
-		     struct ybd_error *err)
+static int find_image(struct upper *u, const struct upper_ref *ref, struct changes *c,
+		      struct ybd_error *err)
 {
+	const struct ybd_layer *top;
 	struct ybd_source *s;
-	struct ybd_layer *v;
-	size_t n;
 	int rc;
 
 	if (!ref->list)
 		return ybd_error_set(err, -EUCLEAN, "%s: %s", ref->name, ref->damage);
-	rc = ybd_layers_decode(ref->list, ref->list_bytes, &v, &n, err);
+	rc = ybd_layers_decode(ref->list, ref->list_bytes, &u->layer, &u->nr_layer, err);
 	if (rc)
 		return rc;
-	if (n != 1 || v->kind != YBD_FMT_LAYER_LVOL)
-		rc = ybd_error_set(err, -EOPNOTSUPP,
-				   "%s: its image is not one lvol, so there is none that a snapshot could be a clone of",
-				   ref->name);
-	else
-		memcpy(c->lvol, v->lvol_uuid, sizeof(c->lvol));
+	top = &u->layer[u->nr_layer - 1];
+	c->is_lvol = u->nr_layer == 1 && top->kind == YBD_FMT_LAYER_LVOL;
+	memcpy(c->lvol, top->lvol_uuid, sizeof(c->lvol));
 	/* it may have moved: then it is found elsewhere, or --source says where */
-	if (!rc && v->where && ybd_finder_source(f, v->where, &s, err) == -ENOMEM)
-		rc = -ENOMEM;
-	ybd_layers_free(v, n);
+	for (size_t i = 0; i < u->nr_layer && !rc; i++)
+		if (u->layer[i].where &&
+		    ybd_finder_source(u->finder, u->layer[i].where, &s, err) == -ENOMEM)
+			rc = -ENOMEM;
 	return rc;
 }
 
-static int find_upper(struct upper *u, const char *name, const char *pool, struct ybd_finder *f,
-		      struct changes *c, struct ybd_error *err)
+static int find_upper(struct upper *u, const char *name, const char *pool, struct changes *c,
+		      struct ybd_error *err)
 {
 	char *word = (char *)name;
 	const struct upper_ref *ref;
@@ -193,7 +210,7 @@ static int find_upper(struct upper *u, const char *name, const char *pool, struc
 	if (!rc)
 		rc = upper_pick(&u->found, name, &ref, err);
 	if (!rc)
-		rc = find_lvol(ref, f, c, err);
+		rc = find_image(u, ref, c, err);
 	if (!rc)
 		rc = open_pool(u, ref, err);
 	if (rc)
@@ -212,7 +229,8 @@ int changes_of_upper(const char *name, const char *pool, struct ybd_finder *f, s
 	*c = (struct changes){ .ops = &upper_ops, .priv = u };
 	if (!u)
 		return ybd_error_sys(err, -ENOMEM, "%s", name);
-	rc = find_upper(u, name, pool, f, c, err);
+	u->finder = f;
+	rc = find_upper(u, name, pool, c, err);
 	if (rc)
 		upper_close(c);
 	return rc;

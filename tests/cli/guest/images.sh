@@ -193,6 +193,50 @@ external()
 }
 alone "clones of external snapshots" external
 
+# Over an external snapshot: what was written, in RAM and in a pool.
+external_commit()
+{
+	local ext="$U_EXT=$FIX/esnap.ext.raw" store=$T/esnap image dev new i where
+
+	cp --sparse=always "$FIX/esnap.img" "$store"
+	rm -f "$T/pool"
+	truncate -s 64M "$T/pool"
+	ybdctl pool create "$T/pool"
+	image=(--source "$store" --esnap "$ext")
+	for i in "--ram 4M" "--pool $T/pool"; do
+		# shellcheck disable=SC2086
+		dev=$(ybdctl create e --image lvs-esnap/ec-snap "${image[@]}" $i)
+		head -c 20000 /dev/urandom | dd of="$dev" bs=4k seek=77 oflag=direct status=none
+		dd if=/dev/urandom of="$dev" bs=512 seek=3001 count=5 oflag=direct status=none
+		blkdiscard -z -o 1M -l 160K "$dev"
+		sha "$dev" >"$T/want"
+		udevadm settle
+		where=()
+		[[ $i == --ram* ]] || {
+			ybdctl detach e
+			where=(--pool "$T/pool")
+		}
+		json '.parent == "ec-snap"' ybdctl commit e "lvs-esnap/new${i%% *}" --append \
+			--source "$store" --esnap "$ext" "${where[@]}"
+		new=$(ybdctl create n --image "lvs-esnap/new${i%% *}" "${image[@]}" --ro)
+		[ "$(sha "$new")" = "$(cat "$T/want")" ]
+		ybdctl detach n
+		if [[ $i == --ram* ]]; then
+			ybdctl detach e
+		else
+			ybdctl destroy e "${where[@]}"
+		fi
+	done
+	[ "$(ybdctl lvol export "$store" ec-snap - --esnap "$ext" | sha256sum | cut -d' ' -f1)" = \
+		"$(golden esnap ec-snap)" ]
+	for i in new--ram new--pool ec-snap; do
+		ybdctl image unload "lvs-esnap/$i"
+	done
+	ybdctl store check "$store"
+	rm "$store" "$T/pool" "$T/want"
+}
+alone "what was written over an external snapshot is committed" external_commit
+
 layers()
 {
 	local dev
