@@ -109,11 +109,14 @@ static bool have_ni(void)
 	static int known = -1;
 	u32 a = 7, b, c = 0, d;
 
-	if (known < 0) {
+	int is = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+	if (is < 0) {
 		__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-		known = (b >> 29 & 1) && __builtin_cpu_supports("sse4.1");
+		is = (b >> 29 & 1) && __builtin_cpu_supports("sse4.1");
+		__atomic_store_n(&known, is, __ATOMIC_RELAXED);
 	}
-	return known;
+	return is;
 }
 #endif
 

@@ -111,13 +111,33 @@ static int open_fs(struct convert *c, struct lvolbytes *b, bool first, struct im
 	return erofs ? erofs_make(&b->b, o.uuid, fs, err) : extfs_make(&b->b, &o, fs, err);
 }
 
+/*
+ * The reader of a layer. That of the next one is opened too, so that it is read while this one is
+ * written; should that fail, it will again in its turn.
+ */
+static int open_layer(struct convert *c, size_t i, struct oci_layer_reader **r,
+		      struct ybd_error *err)
+{
+	struct ybd_error later;
+	int rc = 0;
+
+	*r = c->next;
+	c->next = NULL;
+	if (!*r)
+		rc = oci_layer_open(c->source, &c->image->layer[i], r, err);
+	if (!rc && i + 1 < c->image->nr &&
+	    oci_layer_open(c->source, &c->image->layer[i + 1], &c->next, &later))
+		c->next = NULL;
+	return rc;
+}
+
 static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error *err)
 {
 	struct lowers own = { 0 }, *l = chain_is_overlayfs(&c->how) ? &own : NULL;
 	struct oci_layer_reader *r;
 	struct lvolbytes b;
 	struct imgfs *fs;
-	int rc = oci_layer_open(c->source, &c->image->layer[i], &r, err);
+	int rc = open_layer(c, i, &r, err);
 
 	if (rc)
 		return rc;
@@ -214,5 +234,7 @@ int convert_image(struct convert *c, struct ybd_error *err)
 				 oci_digest_text(l->has_digest ? &l->digest : &l->diff_id, digest));
 		undo(c, nr, i);
 	}
+	oci_layer_close(c->next);
+	c->next = NULL;
 	return rc;
 }

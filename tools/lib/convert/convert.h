@@ -42,6 +42,7 @@ struct convert_layer {
  * @done: called when there is a further layer; may be NULL
  * @arg: for the two
  * @layer: as many as the image has, filled in
+ * @next: of convert_image(): the next layer, being read already
  */
 struct convert {
 	struct oci_source *source;
@@ -54,6 +55,7 @@ struct convert {
 	void (*done)(void *arg, size_t layer);
 	void *arg;
 	struct convert_layer *layer;
+	struct oci_layer_reader *next;
 };
 
 /**

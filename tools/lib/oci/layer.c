@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Two archives of libarchive, one behind the other: the first only undoes the compression, so that
- * what comes out of it can be hashed, the second reads the tar. All that is in front of the second
- * is done by a thread of its own.
+ * what comes out of it can be hashed, the second reads the tar. The first has a thread of its own.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -101,8 +100,8 @@ static int load_library(struct ybd_error *err)
  * @raw: undoes the compression
  * @tar: reads what comes out of it
  * @raw_end: there is no more of it
- * @ahead: while it is there, its thread has all above but @l and @tar; but @pos and @unpacked can
- *	   be looked at
+ * @ahead: while it is there, its thread has all above but @l, @tar_sum and @tar; but @pos and
+ *	   @unpacked can be looked at
  * @io_error: negative errno of reading the file
  * @entry: .
  * @buf: CHUNK bytes
@@ -171,14 +170,18 @@ static ssize_t make_piece(void *arg, const void **buf)
 	}
 	if (rc != ARCHIVE_OK)
 		return -1;
-	sha256_update(&r->tar_sum, *buf, len);
 	r->unpacked += len;
 	return (ssize_t)len;
 }
 
+/* Hashed here: undoing the compression is what takes longest, and has a thread for itself. */
 static ssize_t unpack(struct oci_layer_reader *r, const void **buf)
 {
-	return r->ahead ? ahead_next(r->ahead, buf) : make_piece(r, buf);
+	ssize_t n = r->ahead ? ahead_next(r->ahead, buf) : make_piece(r, buf);
+
+	if (n > 0)
+		sha256_update(&r->tar_sum, *buf, (size_t)n);
+	return n;
 }
 
 /* From here on nothing else touches what is in front of the tar. */
