@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Images of Debian packages, made as builds make them: mmdebstrap, dpkg in a chroot, umoci repack.
 
-    debian.py       as root; prints the directory of an OCI layout with a tag for each of IMAGES
+    debian.py [TAG...]      as root; prints the directory of an OCI layout with these of IMAGES, or all
 
 All are over the same layers. They are made once and kept under ~/.cache/ybd, which takes some minutes.
 """
@@ -138,8 +138,10 @@ def program(root):
 
 
 class Maker:
-    def __init__(self, work, layout):
-        self.work, self.layout = work, layout
+    def __init__(self, work, layout, tags):
+        self.work, self.layout, self.tags = work, layout, tags
+        self.sets = {name: packages for name, packages in SETS.items()
+                     if name in tags + ("tools",) or name == "gcc" and "many" in tags}
 
     def umoci(self, command, tag, *args):
         subprocess.run(["umoci", command, "--image", self.layout + ":" + tag, *args],
@@ -158,6 +160,8 @@ class Maker:
         shutil.rmtree(bundle)
 
     def debs(self, name, without=()):
+        if name not in self.sets:
+            return []
         with open(os.path.join(self.work, name + ".list"), encoding="ascii") as f:
             return [os.path.join(self.work, deb) for deb in f.read().split()
                     if deb not in without]
@@ -170,7 +174,7 @@ class Maker:
                           '--aptopt=APT::Install-Recommends "false"', *(
                               "--customize-hook='%s' \"$1\" '%s' %s %s"
                               % (hook, self.work, name, packages)
-                              for name, packages in SETS.items()))
+                              for name, packages in self.sets.items()))
 
     def images(self):
         base = self.base()
@@ -191,36 +195,38 @@ class Maker:
                 # a package in each layer, as the longest of Dockerfiles: 40 in all
                 ("many", (Install(gcc[:-32], False),
                           *(Install([deb], False) for deb in gcc[-32:]), configure, program))):
-            self.steps(self.bundle("shell"), tag, steps)
+            if tag in self.tags:
+                self.steps(self.bundle("shell"), tag, steps)
 
 
+# the first is what the others are over
 IMAGES = ("shell", "nginx", "python", "gcc", "many")
 
 
-def make(path):
+def make(path, tags):
     new = path + ".new"
     if os.geteuid():
         sys.exit("debian.py: only root can make them")
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(new + "/work")
-    Maker(new + "/work", new + "/layout").images()
+    Maker(new + "/work", new + "/layout", tags).images()
     shutil.rmtree(new + "/work")
     subprocess.run(["umoci", "gc", "--layout", new + "/layout"], check=True, stdout=2)
     os.rename(new, path)
 
 
-def cached():
+def cached(tags=IMAGES):
     """Where the images are; keyed by this file, as all that is in them comes of it and of apt."""
     with open(os.path.abspath(__file__), "rb") as f:
-        key = hashlib.sha256(f.read()).hexdigest()[:12]
+        key = hashlib.sha256(f.read() + " ".join(tags).encode()).hexdigest()[:12]
     path = os.path.join(CACHE, "images-" + key)
     os.makedirs(CACHE, exist_ok=True)
     with open(os.path.join(CACHE, "images.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(path):
-            make(path)
+            make(path, tags)
     return path + "/layout"
 
 
 if __name__ == "__main__":
-    print(cached())
+    print(cached(tuple(sys.argv[1:]) or IMAGES))

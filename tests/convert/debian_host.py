@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""debian_host.py LAYOUT DIR YBDCTL: the images of debian.py converted, for the suite convert-debian-vm.
+"""debian_host.py LAYOUT DIR YBDCTL TAG...: images of debian.py converted, for the suite convert-debian-vm.
 
 DIR gets the store, of each image the tree as umoci has it (TAG.tree), and what convert said of it
 (TAG-FS-FORMAT.json).
@@ -18,12 +18,14 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import ktap  # noqa: E402
 import tree  # noqa: E402
-from debian import IMAGES  # noqa: E402
 
 LAYOUT, DIR, YBDCTL = sys.argv[1:4]
+IMAGES = sys.argv[4:]
 UUID = "029a3bc0-ce40-47bb-916f-2347922f2002"
 OTHER_UUID = "029a3bc0-ce40-47bb-916f-2347922f2003"
-SIZE, CLUSTER = 2 << 30, 1 << 20
+# all of it is compared, holes too
+SIZE, STORE_SIZE = (2 << 30, "16G") if len(IMAGES) > 2 else (512 << 20, "3G")
+CLUSTER = 1 << 20
 KINDS = [(fs, form) for fs in ("ext4", "erofs") for form in ("overlaybd", "overlayfs")]
 BASE = IMAGES[0]
 STORE = os.path.join(DIR, "store")
@@ -53,7 +55,7 @@ def ybdctl(*args):
 
 
 def make(path, uuid):
-    ybdctl("store", "create", path, "--name", "images", "--size", "16G", "--cluster-size",
+    ybdctl("store", "create", path, "--name", "images", "--size", STORE_SIZE, "--cluster-size",
            str(CLUSTER), "--uuid", uuid)
 
 

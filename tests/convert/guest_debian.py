@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""In the guest, the images of debian.py on /dev/ybdN, against umoci's trees.
+"""guest_debian.py [CASE...]: in the guest, images of debian.py on /dev/ybdN, against umoci's trees.
 
 $YBD_SHARE has what debian_host.py left there.
 """
@@ -53,4 +53,5 @@ def case_of(path):
 
 
 raise SystemExit(ktap.run("convert: in a guest",
-                          [case_of(p) for p in sorted(glob.glob(SHARE + "/*-*-*.json"))]))
+                          [case_of(p) for p in sorted(glob.glob(SHARE + "/*-*-*.json"))],
+                          sys.argv[1:]))
