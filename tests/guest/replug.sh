@@ -383,6 +383,20 @@ fio_start p
 pcie_rounds=$((rounds / 3))
 [ -z "$full" ] || pcie_rounds=$rounds
 ktap_case "a disk that is pulled and plugged, $pcie_rounds times" rounds_of pcie P $pcie_rounds
+# The namespace stays, so that ybd has nothing to do; a live update of firmware is no more.
+resets()
+{
+	local i ctrl
+	pcie_disk
+	ctrl=/sys/block/${disk##*/}/device
+	for ((i = 0; i < 5; i++)); do
+		echo 1 >"$ctrl/reset_controller"
+		sleep 0.$((RANDOM % 9))
+	done
+	[ "$(cat "$ctrl/state")" = live ]
+	[ "$(source_has P swaps)" = $pcie_rounds ]
+}
+ktap_case "its controller is reset, 5 times" resets
 stop pcie
 ktap_case "  its readers saw no error and nothing wrong" no_error pcie
 ktap_case "  nor did fio" fio_stop p
