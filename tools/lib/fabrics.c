@@ -2,10 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libnvme.h>
+#include <linux/keyctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "dl.h"
 #include "fabrics.h"
@@ -39,6 +42,7 @@ static struct {
 	typeof(nvme_free_ctrl) *free_ctrl;
 	typeof(nvmf_add_ctrl) *add_ctrl;
 	int (*connect_ctrl)(nvme_ctrl_t c);
+	long (*lookup_keyring)(const char *name);
 	typeof(nvme_errno_to_string) *strerror;
 	typeof(nvmf_hostnqn_from_file) *hostnqn_from_file;
 	typeof(nvmf_hostnqn_generate) *hostnqn_generate;
@@ -117,8 +121,7 @@ static int need_fabrics(struct ybd_error *err)
 
 int ybd_fabrics_tls(struct ybd_error *err)
 {
-	void (*fn)(void);
-	const struct ybd_dl_sym sym = { "nvme_lookup_keyring", &fn };
+	const struct ybd_dl_sym sym = { "nvme_lookup_keyring", &nvme.lookup_keyring };
 	char buf[1024];
 	int rc = need_fabrics(err);
 
@@ -136,6 +139,74 @@ int ybd_fabrics_tls(struct ybd_error *err)
 				     "TLS: this %s is too old for it, 1.5 is needed",
 				     NVME_SONAME);
 	return 0;
+}
+
+/* "psk;uid;gid;perm;IDENTITY" */
+static bool key_is(int32_t key, const char *identity)
+{
+	char text[1024];
+	const char *p = text;
+	long n = syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, text, sizeof(text));
+
+	if (n <= 0 || n > (long)sizeof(text) || strncmp(text, "psk;", 4))
+		return false;
+	for (int i = 0; i < 4 && p; i++) {
+		p = strchr(p, ';');
+		p = p ? p + 1 : NULL;
+	}
+	return p && !strcmp(p, identity);
+}
+
+/*
+ * Searching does not do: the kernel takes a key for the one whose identity is the beginning of the
+ * other's, or the other way round.
+ */
+static int find_key(struct ybd_fabrics_key *out, const char *identity)
+{
+	int32_t *v = NULL;
+	long n = 0, len;
+
+	for (;;) {
+		len = syscall(SYS_keyctl, KEYCTL_READ, out->keyring, v, n);
+		if (len < 0) {
+			free(v);
+			return -errno;
+		}
+		if (len <= n)
+			break;
+		free(v);
+		v = malloc((size_t)len);
+		if (!v)
+			return -ENOMEM;
+		n = len;
+	}
+	for (long i = 0; i < len / (long)sizeof(*v) && !out->key; i++)
+		if (key_is(v[i], identity))
+			out->key = v[i];
+	free(v);
+	return out->key ? 0 : -ENOENT;
+}
+
+int ybd_fabrics_key_find(const char *keyring, const char *identity,
+			 struct ybd_fabrics_key *out, struct ybd_error *err)
+{
+	const char *name = keyring ? keyring : ".nvme";
+	int rc;
+
+	out->keyring = nvme.lookup_keyring(name);
+	out->key = 0;
+	if (out->keyring <= 0)
+		return ybd_error_set(err, -ENOENT, "TLS: no keyring \"%s\" (see /proc/keys)",
+				     name);
+	if (!identity)
+		return 0;
+	/* keys are looked at only in what the process has; this ends with it */
+	if (syscall(SYS_keyctl, KEYCTL_LINK, out->keyring, KEY_SPEC_PROCESS_KEYRING))
+		return ybd_error_sys(err, -errno, "TLS: keyring %s", name);
+	rc = find_key(out, identity);
+	if (rc == -ENOENT)
+		return ybd_error_set(err, rc, "TLS: no key \"%s\" in keyring %s", identity, name);
+	return rc ? ybd_error_sys(err, rc, "TLS: keyring %s", name) : 0;
 }
 
 /* ---- connecting ---- */
@@ -163,8 +234,9 @@ struct walk {
 };
 
 /* libnvme's own numbers begin at 1000. */
-static int explain(int e, struct ybd_error *err)
+static int explain(int e, bool tls, struct ybd_error *err)
 {
+	const char *hint = "";
 	int rc = -EIO;
 
 	if (e < ENVME_CONNECT_RESOLVE)
@@ -173,8 +245,13 @@ static int explain(int e, struct ybd_error *err)
 		rc = -ENOENT;
 	else if (e == ENVME_CONNECT_CONNREFUSED)
 		rc = -ECONNREFUSED;
-	return ybd_error_set(err, rc, "%s (the kernel log says more)",
-			     e < ENVME_CONNECT_RESOLVE ? strerror(e) : nvme.strerror(e));
+	/* what each of these looks like here depends on who notices first */
+	if (tls && rc != -ENOENT && rc != -ECONNREFUSED)
+		hint = "; TLS wants the same key, and tlshd, on both sides";
+	else if (e == ENVME_CONNECT_WRITE)
+		hint = "; a target that wants TLS refuses like this";
+	return ybd_error_set(err, rc, "%s (the kernel log says more%s)",
+			     e < ENVME_CONNECT_RESOLVE ? strerror(e) : nvme.strerror(e), hint);
 }
 
 static int write_tmo(const char *name, const char *attr, int val,
@@ -233,6 +310,23 @@ static int connect_copy(nvme_root_t root, nvme_host_t h, nvme_ctrl_t ctrl,
 	return -1;
 }
 
+/* With a key of that number, which libnvme has no call for. 0, or -1 and errno. */
+static int connect_key(const struct ybd_fabrics_tmo *t)
+{
+	int fd __cleanup_fd = -1, n;
+	char text[2048];
+
+	n = snprintf(text, sizeof(text), "%s,keyring=0x%lx", t->options, t->key.keyring);
+	if (t->key.key && n < (int)sizeof(text))
+		n += snprintf(text + n, sizeof(text) - n, ",tls_key=0x%lx", t->key.key);
+	if (n >= (int)sizeof(text)) {
+		errno = E2BIG;
+		return -1;
+	}
+	fd = open(FABRICS_DEV, O_RDWR | O_CLOEXEC);
+	return fd >= 0 && write(fd, text, n) == n ? 0 : -1;
+}
+
 /* The kernel has the last word whether it is connected. */
 static void find_name(struct ybd_fabrics_ctrl *c, const char *hostnqn)
 {
@@ -252,11 +346,16 @@ static int connect_one(struct walk *w, nvme_host_t h, nvme_ctrl_t ctrl,
 	int rc, e;
 
 	errno = 0;
-	rc = nvme.connect_ctrl ? nvme.connect_ctrl(ctrl) : connect_copy(w->root, h, ctrl, c);
+	if (w->tmo->options)
+		rc = connect_key(w->tmo);
+	else if (nvme.connect_ctrl)
+		rc = nvme.connect_ctrl(ctrl);
+	else
+		rc = connect_copy(w->root, h, ctrl, c);
 	if (rc) {
 		e = errno;
 		if (e != EALREADY && e != ENVME_CONNECT_ALREADY)
-			return explain(e, err);
+			return explain(e, w->tmo->tls, err);
 		c->already = true;
 	}
 	find_name(c, nvme.host_nqn(h));
@@ -264,15 +363,21 @@ static int connect_one(struct walk *w, nvme_host_t h, nvme_ctrl_t ctrl,
 }
 
 /* The kernel says with which key, so that nobody has to take our word for it. */
-static int check_tls(const struct ybd_fabrics_ctrl *c, struct ybd_error *err)
+static int check_tls(const struct walk *w, const struct ybd_fabrics_ctrl *c,
+		     struct ybd_error *err)
 {
+	long want = w->tmo->key.key;
 	char key[64];
 
 	ybd_sysfs_read(key, sizeof(key), "/sys/class/nvme/%s/tls_key", c->name);
-	if (key[0])
-		return 0;
-	return ybd_error_set(err, -EEXIST, "%s is connected without TLS: disconnect it first",
-			     c->name);
+	if (!key[0])
+		return ybd_error_set(err, -EEXIST,
+				     "%s is connected without TLS: disconnect it first", c->name);
+	if (want && strtol(key, NULL, 16) != want)
+		return ybd_error_set(err, -EEXIST,
+				     "%s is connected with another key, %s: disconnect it first",
+				     c->name, key);
+	return 0;
 }
 
 static void copy(char *to, size_t len, const char *from)
@@ -301,7 +406,7 @@ static void visit(struct walk *w, nvme_host_t h, nvme_subsystem_t s, nvme_ctrl_t
 	if (w->tmo && !name)
 		rc = connect_one(w, h, ctrl, &c, &err);
 	if (!rc && w->tmo && w->tmo->tls)
-		rc = check_tls(&c, &err);
+		rc = check_tls(w, &c, &err);
 	if (!rc && w->tmo && c.name[0])
 		rc = set_tmo(w, &c, &err);
 	if (rc)

@@ -23,23 +23,38 @@ struct ybd_fabrics_host {
 
 int ybd_fabrics_host(struct ybd_fabrics_host *out, struct ybd_error *err);
 
+/**
+ * struct ybd_fabrics_key - what a connection is to be encrypted with
+ * @keyring: serial number of the keyring, 0 for the kernel's own choice
+ * @key: of a key in it, 0 for the kernel's own choice
+ */
+struct ybd_fabrics_key {
+	long keyring;
+	long key;
+};
+
 /* What ybd_fabrics_connect() leaves as it is. */
 #define YBD_TMO_KEEP	INT32_MIN
 #define YBD_TMO_OFF	(-1)
 
 /**
- * struct ybd_fabrics_tmo - timeouts that are set after connecting, in seconds
+ * struct ybd_fabrics_tmo - timeouts that are set after connecting, in seconds; TLS
  * @ctrl_loss: until the controller is given up, YBD_TMO_OFF for never; libnvme
  *	       does not take that from its configuration
  * @fast_io_fail: until I/O fails while the link is lost, YBD_TMO_OFF for not
  * @fast_io_fail_default: of a controller that was connected now and has none
  * @tls: a connection in clear is an error
+ * @key: so is one with another key
+ * @options: as the kernel takes them, for the only controller of the configuration:
+ *	     libnvme does not take a key from there; NULL to leave it to libnvme
  */
 struct ybd_fabrics_tmo {
 	int ctrl_loss;
 	int fast_io_fail;
 	int fast_io_fail_default;
 	bool tls;
+	struct ybd_fabrics_key key;
+	const char *options;
 };
 
 /**
@@ -96,5 +111,19 @@ int ybd_fabrics_look(const char *config, ybd_fabrics_fn fn, void *arg,
  * Return: 0; -EOPNOTSUPP when the kernel or libnvme cannot.
  */
 int ybd_fabrics_tls(struct ybd_error *err);
+
+/**
+ * ybd_fabrics_key_find() - a key that is in the kernel
+ * @keyring: name of its keyring, NULL for the kernel's ".nvme"
+ * @identity: of the key, NULL for whichever the kernel chooses from the keyring
+ * @out: the key
+ * @err: what is missing
+ *
+ * To be called when ybd_fabrics_tls() said yes.
+ *
+ * Return: 0; -ENOENT when the keyring or the key is not there; or the kernel's error.
+ */
+int ybd_fabrics_key_find(const char *keyring, const char *identity,
+			 struct ybd_fabrics_key *out, struct ybd_error *err);
 
 #endif

@@ -32,6 +32,8 @@ enum { IO_QUEUES, WRITE_QUEUES, POLL_QUEUES, QUEUE_SIZE, KEEP_ALIVE, RECONNECT, 
  * @data_digest: --data-digest
  * @tls: --tls
  * @nqn: of the subsystem
+ * @me: this host
+ * @options: what the kernel is told when a key is named
  * @code: exit code
  * @nr: controllers that were printed
  */
@@ -46,15 +48,19 @@ struct connect {
 	bool data_digest;
 	bool tls;
 	const char *nqn;
+	struct ybd_fabrics_host me;
+	char options[1536];
 	int code;
 	size_t nr;
 };
 
-/* As libnvme's configuration calls them; those of the host are not a port's. */
+/*
+ * As libnvme's configuration calls them, and the kernel; those of the host are not a
+ * port's. libnvme reads which key from there, and uses it only when it has the key too.
+ */
 static const char *const texts[NR_TEXTS] = {
 	[TRANSPORT] = "transport", [TRADDR] = "traddr", [TRSVCID] = "trsvcid",
 	[HOST_TRADDR] = "host_traddr", [HOST_IFACE] = "host_iface",
-	[KEYRING] = "keyring", [TLS_KEY] = "tls_key_identity",
 };
 
 static const char *const numbers[NR_NUMBERS] = {
@@ -117,14 +123,13 @@ static struct json_object *add_list(struct json_object *o, const char *key)
 	return one;
 }
 
-static int fill_host(struct json_object *host, const struct connect *c,
-		     const struct ybd_fabrics_host *me)
+static int fill_host(struct json_object *host, const struct connect *c)
 {
 	struct json_object *subsys, *port;
-	int rc = add_text(host, "hostnqn", me->nqn);
+	int rc = add_text(host, "hostnqn", c->me.nqn);
 
 	if (!rc)
-		rc = add_text(host, "hostid", me->id);
+		rc = add_text(host, "hostid", c->me.id);
 	subsys = rc ? NULL : add_list(host, "subsystems");
 	if (!subsys || add_text(subsys, "nqn", c->nqn))
 		return -ENOMEM;
@@ -132,9 +137,9 @@ static int fill_host(struct json_object *host, const struct connect *c,
 	return port ? fill_port(port, c) : -ENOMEM;
 }
 
-static int who_am_i(const struct connect *c, struct ybd_fabrics_host *me,
-		    struct ybd_error *err)
+static int who_am_i(struct connect *c, struct ybd_error *err)
 {
+	struct ybd_fabrics_host *me = &c->me;
 	int rc = c->text[HOSTNQN] ? 0 : ybd_fabrics_host(me, err);
 
 	if (rc)
@@ -149,12 +154,11 @@ static int who_am_i(const struct connect *c, struct ybd_fabrics_host *me,
 }
 
 /* A descriptor of the configuration, or a negative errno. */
-static int make_config(const struct connect *c, struct ybd_error *err)
+static int make_config(struct connect *c, struct ybd_error *err)
 {
-	struct ybd_fabrics_host me = { 0 };
 	struct json_object *root, *host;
 	const char *text;
-	int rc = who_am_i(c, &me, err);
+	int rc = who_am_i(c, err);
 
 	if (rc)
 		return rc;
@@ -163,7 +167,7 @@ static int make_config(const struct connect *c, struct ybd_error *err)
 				     "libjson-c.so.5 is missing: install libjson-c5");
 	root = json.new_array();
 	host = root ? json.new_object() : NULL;
-	rc = !host || json.array_add(root, host) ? -ENOMEM : fill_host(host, c, &me);
+	rc = !host || json.array_add(root, host) ? -ENOMEM : fill_host(host, c);
 	text = rc ? NULL : json_text(root, true);
 	rc = text ? ybd_memfile("ybd-connect", text, strlen(text)) : -ENOMEM;
 	if (rc < 0)
@@ -171,6 +175,57 @@ static int make_config(const struct connect *c, struct ybd_error *err)
 	if (root)
 		json.put(root);
 	return rc;
+}
+
+/* ---- the same for the kernel, where a key is named ---- */
+
+static void option(struct connect *c, const char *name, const char *val)
+{
+	size_t n = strlen(c->options);
+
+	if (val && *val)
+		snprintf(c->options + n, sizeof(c->options) - n, ",%s=%s", name, val);
+}
+
+static int fill_options(struct connect *c, struct ybd_error *err)
+{
+	size_t i;
+
+	snprintf(c->options, sizeof(c->options), "nqn=%s%s%s%s", c->nqn, c->tls ? ",tls" : "",
+		 c->hdr_digest ? ",hdr_digest" : "", c->data_digest ? ",data_digest" : "");
+	option(c, "hostnqn", c->me.nqn);
+	option(c, "hostid", c->me.id);
+	for (i = 0; i < NR_TEXTS; i++)
+		if (texts[i])
+			option(c, texts[i], c->text[i]);
+	for (i = 0; i < NR_NUMBERS; i++)
+		option(c, numbers[i], c->number[i]);
+	if (strlen(c->options) < sizeof(c->options) - 1)
+		return 0;
+	return ybd_error_set(err, -E2BIG, "the options have more than %zu bytes",
+			     sizeof(c->options) - 2);
+}
+
+/* The configuration, and which key. */
+static int prepare(struct connect *c, struct ybd_fabrics_tmo *t, struct ybd_error *err)
+{
+	bool key = c->text[KEYRING] || c->text[TLS_KEY];
+	int rc = 0, fd;
+
+	if (key)
+		rc = ybd_fabrics_key_find(c->text[KEYRING], c->text[TLS_KEY], &t->key, err);
+	if (rc)
+		return rc;
+	fd = make_config(c, err);
+	if (fd < 0 || !key)
+		return fd;
+	rc = fill_options(c, err);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	t->options = c->options;
+	return fd;
 }
 
 /* ---- what became of it ---- */
@@ -220,7 +275,7 @@ static int tmo(const char *opt, const char *text)
 	return val;
 }
 
-static int run(struct connect *c, const struct ybd_fabrics_tmo *t)
+static int run(struct connect *c, struct ybd_fabrics_tmo *t)
 {
 	int fd __cleanup_fd = -1, rc;
 	struct ybd_error err = { 0 };
@@ -228,7 +283,7 @@ static int run(struct connect *c, const struct ybd_fabrics_tmo *t)
 
 	rc = c->tls ? ybd_fabrics_tls(&err) : 0;
 	if (!rc && !c->all) {
-		fd = make_config(c, &err);
+		fd = prepare(c, t, &err);
 		rc = fd < 0 ? fd : 0;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	}
