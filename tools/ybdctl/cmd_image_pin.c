@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ybdctl image pin: keep the lvols of an image from being deleted on the storage side. */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
  * struct run - one run of the command
  * @image: the operand
  * @release: --unpin
+ * @loaded: it is the name of an image in the kernel
+ * @info: what the kernel says of that
  * @finder: where stores are looked for
  * @lvols: as many as there are layers
  * @changed: pins that were made or deleted
@@ -25,6 +28,8 @@
 struct run {
 	const char *image;
 	bool release;
+	bool loaded;
+	struct ybd_image_info info;
 	struct ybd_finder finder;
 	size_t lvols;
 	size_t changed;
@@ -45,30 +50,70 @@ static bool split_lvol(char *word, char **store, char **lvol)
 	return true;
 }
 
-/* The lvol of a loaded image that has a name of its own. */
-static int spec_of_image(struct run *r, char spec[128], struct ybd_error *err)
+/*
+ * Is an image of that name loaded? That it is not is no error; nor, of STORE/LVOL, that the module
+ * does not say.
+ */
+static int look_up(struct run *r, struct ybd_error *err)
 {
-	struct ybd_image_info info;
 	struct ybd_nl *nl;
 	int rc;
 
 	if (ybd_check_image_name(r->image) || access("/sys/module/ybd", F_OK))
+		return 0;
+	rc = ybd_nl_open(&nl, err);
+	if (!rc) {
+		rc = ybd_nl_image_get(nl, r->image, &r->info, err);
+		ybd_nl_close(nl);
+	}
+	r->loaded = !rc;
+	return rc == -ENOENT || strchr(r->image, '/') ? 0 : rc;
+}
+
+/*
+ * Where to look first: what the user names, else what a loaded image is read from, as
+ * a copy of its store may be visible, too. Not all of that need be there.
+ */
+static int find_stores(struct run *r, const struct opt_list *source, struct ybd_error *err)
+{
+	size_t i, n = 0, all = source->n ? 0 : r->info.nr_sources;
+	const char **given;
+	char (*path)[48];
+	int rc;
+
+	if (!all)
+		return ybd_finder_init(&r->finder, source->v, source->n, NULL, 0, err);
+	given = calloc(all, sizeof(*given) + sizeof(*path));
+	if (!given)
+		return ybd_error_sys(err, -ENOMEM, "image %s", r->image);
+	path = (void *)(given + all);
+	for (i = 0; i < all; i++) {
+		int fd;
+
+		snprintf(path[i], sizeof(*path), "/dev/%s", r->info.sources[i].disk);
+		fd = open(path[i], O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		close(fd);
+		given[n++] = path[i];
+	}
+	rc = ybd_finder_init(&r->finder, given, n, NULL, 0, err);
+	free(given);
+	return rc;
+}
+
+/* The lvol of a loaded image that has a name of its own. */
+static int spec_of_image(struct run *r, char spec[128], struct ybd_error *err)
+{
+	if (!r->loaded)
 		return ybd_error_set(err, -ENOENT,
 				     "no image \"%s\" is loaded: name its lvol as STORE/LVOL",
 				     r->image);
-	rc = ybd_nl_open(&nl, err);
-	if (rc)
-		return rc;
-	rc = ybd_nl_image_get(nl, r->image, &info, err);
-	ybd_nl_close(nl);
-	if (rc)
-		return rc;
-	if (!image_lvol(&info, &r->finder, spec))
-		rc = ybd_error_set(err, -ENOENT,
-				   "image %s is not one lvol: name each of its lvols as STORE/LVOL",
-				   r->image);
-	ybd_image_info_free(&info);
-	return rc;
+	if (!image_lvol(&r->info, &r->finder, spec))
+		return ybd_error_set(err, -ENOENT,
+				     "image %s is not one lvol: name each of its lvols as STORE/LVOL",
+				     r->image);
+	return 0;
 }
 
 /* ---- one lvol ---- */
@@ -158,7 +203,7 @@ static int pin_layers(struct run *r, char *words, struct ybd_error *err)
 static int run(struct run *r, const struct opt_list *source, struct ybd_error *err)
 {
 	char words[YBD_IMAGE_NAME_LEN + 1 + 128], *store, *lvol;
-	int rc = ybd_finder_init(&r->finder, source->v, source->n, NULL, 0, err);
+	int rc = find_stores(r, source, err);
 
 	if (rc)
 		return rc;
@@ -208,7 +253,11 @@ int image_pin(const struct cmd *cmd, int argc, char **argv)
 
 	cmd_parse(cmd, opts, argc, argv, 1, 1);
 	r.image = argv[0];
-	rc = run(&r, &source, &err);
+	rc = look_up(&r, &err);
+	if (!rc)
+		rc = run(&r, &source, &err);
+	if (r.loaded)
+		ybd_image_info_free(&r.info);
 	free(source.v);
 	if (rc)
 		return cmd_fail_err(&err);

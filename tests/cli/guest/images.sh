@@ -148,10 +148,16 @@ pins()
 	json '.lvols | map(select(.pinned).name) | contains(["base", "app"])' ybdctl store show "$loop"
 	# what is loaded is what it was
 	ybdctl image verify mine --source "$loop"
+	# the store that it is read from, not the other one of the same uuid
+	json '.pinned and .changed == 0' ybdctl image pin mine --append
 	json '(.pinned | not) and .changed > 1' ybdctl image pin mine --append --unpin --source "$loop"
 	json '.lvols | all(.pinned | not)' ybdctl store show "$loop"
+	json '.pinned and .changed > 1' ybdctl image pin mine --append
+	json '.lvols | map(select(.pinned).name) | contains(["base", "app"])' ybdctl store show "$loop"
+	json '.lvols | all(.pinned | not)' ybdctl store show "/dev/disk/by-id/nvme-uuid.$U_ROOTFS"
+	json '.changed > 1' ybdctl image pin mine --append --unpin
 	ybdctl image unload mine
-	refused 3 'mine: no such image' ybdctl image pin mine --source "$loop"
+	refused 3 'no image "mine" is loaded' ybdctl image pin mine --source "$loop"
 	losetup -d "$loop"
 	rm "$T/pin-store"
 }
