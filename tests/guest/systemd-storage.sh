@@ -40,7 +40,9 @@ write()
 	for ((i = 1; ; i++)); do
 		echo $i >/mnt/a/number
 		sync /mnt/a/number
-		echo $i >/share/durable
+		# killed at any time, and never empty
+		echo $i >/share/durable.new
+		mv /share/durable.new /share/durable
 	done
 }
 
