@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "delta.h"
 #include "names.h"
+#include "util.h"
 
 static bool is_left(const struct lvw_vol *v)
 {
@@ -118,17 +118,12 @@ int delta_zero(struct delta *d, u64 off, u64 len, struct lvs_error *err)
 	return lvw_zero(d->v, off, len, err);
 }
 
-static bool all_zero(const u8 *p, size_t len)
-{
-	return !*p && !memcmp(p, p + 1, len - 1);
-}
-
 /* Inside one cluster. */
 static int clear_piece(struct delta *d, u64 off, size_t len, struct lvs_error *err)
 {
 	int rc = lvw_pread(d->v, off, d->buf, len, err);
 
-	return rc || all_zero(d->buf, len) ? rc : delta_zero(d, off, len, err);
+	return rc || mem_is_zero(d->buf, len) ? rc : delta_zero(d, off, len, err);
 }
 
 int delta_clear(struct delta *d, u64 off, u64 end, struct lvs_error *err)

@@ -3,8 +3,10 @@
 #ifndef YBD_LIB_UTIL_H
 #define YBD_LIB_UTIL_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -12,6 +14,14 @@
 #ifndef __aligned
 #define __aligned(n) __attribute__((aligned(n)))
 #endif
+
+/* Nothing but zeros, or nothing at all? */
+static inline bool mem_is_zero(const void *p, size_t len)
+{
+	const char *c = p;
+
+	return !len || (!*c && !memcmp(c, c + 1, len - 1));
+}
 
 /* A variable that is released when it goes out of scope. */
 #define __cleanup(fn) __attribute__((cleanup(fn)))

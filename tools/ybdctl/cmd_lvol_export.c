@@ -53,11 +53,6 @@ static int write_all(int fd, const u8 *buf, size_t len)
 	return 0;
 }
 
-static bool all_zero(const u8 *p, size_t len)
-{
-	return !*p && !memcmp(p, p + 1, len - 1);
-}
-
 /* @sparse: what is zero becomes a hole of the file. */
 static int write_out(int fd, const u8 *buf, size_t len, bool sparse)
 {
@@ -65,7 +60,7 @@ static int write_out(int fd, const u8 *buf, size_t len, bool sparse)
 		size_t n = len - at < BLOCK ? len - at : BLOCK;
 		int rc = 0;
 
-		if (!sparse || !all_zero(buf + at, n))
+		if (!sparse || !mem_is_zero(buf + at, n))
 			rc = write_all(fd, buf + at, n);
 		else if (lseek(fd, (off_t)n, SEEK_CUR) < 0)
 			rc = -errno;

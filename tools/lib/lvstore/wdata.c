@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../util.h"
 #include "writer.h"
 
 #define CACHE_BYTES	(16u << 20)
@@ -76,11 +77,6 @@ void cache_forget(struct lvs_writer *w, u32 cluster)
 
 /* ---- whole clusters ---- */
 
-static bool all_zero(const u8 *p, size_t len)
-{
-	return !len || (!*p && !memcmp(p, p + 1, len - 1));
-}
-
 /* Where zeros are already, only what is other than zero is written: a file stays sparse. */
 static int write_sparse(struct lvs_writer *w, u64 off, const u8 *buf)
 {
@@ -90,7 +86,7 @@ static int write_sparse(struct lvs_writer *w, u64 off, const u8 *buf)
 	while (at < w->cluster_size && !rc) {
 		size_t end = at;
 
-		while (end < w->cluster_size && !all_zero(buf + end, PIECE))
+		while (end < w->cluster_size && !mem_is_zero(buf + end, PIECE))
 			end += PIECE;
 		if (end > at)
 			rc = wio_write(w->io, off + at, buf + at, end - at);
@@ -279,7 +275,7 @@ static int write_part(struct lvw_vol *v, u64 i, u32 in, const u8 *buf, size_t le
 
 	if (cluster)
 		return write_in_place(v->w, cluster, in, buf, len, err);
-	if (!map_below(v, i) && all_zero(buf, len))
+	if (!map_below(v, i) && mem_is_zero(buf, len))
 		return 0;
 	if (len == v->w->cluster_size)
 		return alloc_whole(v, i, buf, err);

@@ -57,7 +57,7 @@ static int find(struct lvs_writer *w, const char *id, u64 len, struct lvs_error 
 
 static int find_under(struct lvw_vol *v, struct lvs_error *err)
 {
-	__cleanup_free char *id;
+	__cleanup_free char *id = NULL;
 	u64 len;
 
 	id = id_under(v, &len);
