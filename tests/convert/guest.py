@@ -271,6 +271,12 @@ def commit_several_layers():
         run("ybdctl", "detach", "check")
 
     size = (32 << 20) + 4096
+    # has something where the image has holes, and behind the end of the device
+    with open("/run/dirty", "wb") as f:
+        for at in range(1 << 19, 33 << 20, 1 << 20):
+            f.seek(min(at, 32 << 20))
+            f.write(os.urandom(65536))
+    run("ybdctl", "lvol", "import", "--append", "--read-only", STORE, "dirty", "/run/dirty")
     for name, upper in ("t1", ("--ram", "2M")), ("t2", ("--pool", POOL)):
         path = json.loads(run("ybdctl", "create", name, *layers, *upper, "--size",
                               str(size), "--json"))["path"]
@@ -284,7 +290,7 @@ def commit_several_layers():
         says(commit(name, "no", "--append", "--below", "grown", code=1), "has 50331648 bytes")
         sizes = {}
         for below, what in (("odd", lvol("odd")), ("plain", lvol("plain")),
-                            ("again", name + "plain")):
+                            ("again", name + "plain"), ("dirty", "dirty")):
             got = commit(name, name + below, "--append", "--below", what)
             same("parent", got["parent"], what)
             sizes[below] = got["allocated_clusters"]
