@@ -261,11 +261,12 @@ def commit_several_layers():
                 f.seek(at)
                 f.write(os.urandom(9000))
 
-    def same_device(device, committed):
-        run("ybdctl", "create", "check", "--image", "images/" + committed, "--ro")
+    def same_device(path, committed):
+        check = json.loads(run("ybdctl", "create", "check", "--image", "images/" + committed,
+                               "--ro", "--json"))["path"]
         # a whole number of clusters
-        run("cmp", "-n", str(size), "/dev/ybd/" + device, "/dev/ybd/check")
-        with open("/dev/ybd/check", "rb") as f:
+        run("cmp", "-n", str(size), path, check)
+        with open(check, "rb") as f:
             f.seek(size)
             same("beyond the device", any(f.read()), False)
         run("ybdctl", "detach", "check")
@@ -300,9 +301,9 @@ def commit_several_layers():
         if sizes["odd"] * 65536 > 2 << 20:
             raise AssertionError("that is more than was written: %r" % sizes)
         if name == "t2":
-            run("ybdctl", "attach", name)
+            path = json.loads(run("ybdctl", "attach", name, "--json"))["path"]
         for below in sizes:
-            same_device(name, name + below)
+            same_device(path, name + below)
         run("ybdctl", *("detach", "t1") if name == "t1" else ("destroy", "t2"))
 
 

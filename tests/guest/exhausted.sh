@@ -74,6 +74,7 @@ disks()
 	ybdctl create volatile --layer "dev:$source" --pool "$pool" --volatile >/dev/null
 	ybdctl create replug --layer "dev:$source" --pool "$pool" --replug-timeout 60 >/dev/null
 	ybdctl create ram --layer "dev:$source" --ram 64M >/dev/null
+	udevadm settle
 }
 
 # busy FIO-OPTION...: all of them at once, without memory
