@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "commit.h"
+#include "fdio.h"
 #include "mounts.h"
 
 #define CHUNK	(1u << 20)
@@ -199,19 +200,10 @@ static int still_quiet(struct device *d, struct ybd_error *err)
 
 static int read_chunk(struct device *d, u64 off, size_t len, struct ybd_error *err)
 {
-	size_t got = 0;
+	int rc = pread_all(d->fd, d->buf, len, off);
 
-	while (got < len) {
-		ssize_t n = pread(d->fd, d->buf + got, len - got, (off_t)(off + got));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return ybd_error_sys(err, n ? -errno : -EIO, "reading %s at %llu",
-					     d->info->name, (unsigned long long)off);
-		got += (size_t)n;
-	}
-	return 0;
+	return rc ? ybd_error_sys(err, rc, "reading %s at %llu", d->info->name,
+				  (unsigned long long)off) : 0;
 }
 
 static int device_copy(struct changes *c, struct delta *delta, struct ybd_error *err)

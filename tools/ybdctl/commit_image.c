@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "commit.h"
+#include "fdio.h"
 #include "util.h"
 
 #define CHUNK	(1u << 20)
@@ -16,19 +17,10 @@
 static int read_source(const struct ybd_source *s, u64 off, u8 *buf, size_t len,
 		       struct ybd_error *err)
 {
-	while (len) {
-		ssize_t n = pread(s->fd, buf, len, (off_t)off);
+	int rc = pread_all(s->fd, buf, len, off);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return ybd_error_sys(err, n ? -errno : -EIO, "%s: reading at %llu",
-					     s->path, (unsigned long long)off);
-		buf += n;
-		off += (u64)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return rc ? ybd_error_sys(err, rc, "%s: reading at %llu", s->path,
+				  (unsigned long long)off) : 0;
 }
 
 static int copy_extent(const struct ybd_plan *p, const struct ybd_map_extent *e, u8 *buf,

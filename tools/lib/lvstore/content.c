@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The bytes of an lvol, through its flattened map. */
 #include <errno.h>
-#include <unistd.h>
 
+#include "../fdio.h"
 #include "store.h"
 
 /* The extent that holds @off, or the first one after it. */
@@ -23,20 +23,7 @@ static size_t find_extent(const struct lvs_map *map, u64 off)
 
 int esnap_read(int fd, u64 off, u8 *buf, size_t len)
 {
-	if (fd < 0)
-		return -ENODEV;
-	while (len) {
-		ssize_t n = pread(fd, buf, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		buf += n;
-		off += (u64)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return fd < 0 ? -ENODEV : pread_all(fd, buf, len, off);
 }
 
 int lvs_map_read(struct lvs_store *s, const struct lvs_map *map, int esnap_fd, uint64_t off,

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../fdio.h"
 #include "io.h"
 #include "wio.h"
 
@@ -21,38 +22,12 @@
 
 static int fd_read(struct wio *io, u64 off, void *buf, size_t len)
 {
-	u8 *p = buf;
-
-	while (len) {
-		ssize_t n = pread(io->fd, p, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)	/* 0: it got shorter */
-			return n ? -errno : -EIO;
-		p += n;
-		off += (u64)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return pread_all(io->fd, buf, len, off);
 }
 
 static int fd_write(struct wio *io, u64 off, const void *buf, size_t len)
 {
-	const u8 *p = buf;
-
-	while (len) {
-		ssize_t n = pwrite(io->fd, p, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		off += (u64)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return pwrite_all(io->fd, buf, len, off);
 }
 
 static int write_zeros(struct wio *io, u64 off, u64 len)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../fdio.h"
 #include "../util.h"
 #include "source.h"
 #include "tarindex.h"
@@ -138,18 +139,7 @@ bool oci_source_has(struct oci_source *s, const char *name)
 
 int oci_file_read(const struct oci_file *f, u64 off, void *buf, size_t len)
 {
-	u8 *p = buf;
-
-	while (len) {
-		ssize_t n = pread(f->fd, p, len, (off_t)(f->off + off));
-
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		off += (size_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return pread_all(f->fd, buf, len, f->off + off);
 }
 
 void oci_file_close(struct oci_file *f)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../fdio.h"
 #include "../util.h"
 #include "tarindex.h"
 
@@ -64,22 +65,13 @@ struct state {
 
 static int read_at(struct state *s, u64 off, void *buf, size_t len, struct ybd_error *err)
 {
-	u8 *p = buf;
+	int rc;
 
 	if (off > s->end || len > s->end - off)
 		return ybd_error_set(err, -EBADMSG, "the archive is cut short at byte %llu",
 				     (unsigned long long)s->end);
-	while (len) {
-		ssize_t n = pread(s->fd, p, len, (off_t)off);
-
-		if (n <= 0)
-			return ybd_error_sys(err, n ? -errno : -EIO, "reading at byte %llu",
-					     (unsigned long long)off);
-		p += n;
-		off += (size_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	rc = pread_all(s->fd, buf, len, off);
+	return rc ? ybd_error_sys(err, rc, "reading at byte %llu", (unsigned long long)off) : 0;
 }
 
 static bool octal(const char *s, size_t len, u64 *out)

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "../fdio.h"
 #include "io.h"
 
 #define BYTES(blocks)	((u64)(blocks) << YBD_FMT_BLOCK_SHIFT)
@@ -39,29 +40,11 @@ static bool go_buffered(struct pool_io *io, int error)
 	return true;
 }
 
-static int read_all(struct pool_io *io, u64 off, u8 *buf, size_t len)
-{
-	while (len) {
-		ssize_t n = pread(io->fd, buf, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			return -EIO;	/* it got shorter */
-		buf += n;
-		off += (u64)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int fd_read(struct pool_io *io, u64 block, void *buf, u32 nr)
 {
-	int rc = read_all(io, BYTES(block), buf, BYTES(nr));
+	int rc = pread_all(io->fd, buf, BYTES(nr), BYTES(block));
 
-	return go_buffered(io, rc) ? read_all(io, BYTES(block), buf, BYTES(nr)) : rc;
+	return go_buffered(io, rc) ? pread_all(io->fd, buf, BYTES(nr), BYTES(block)) : rc;
 }
 
 static int write_all(struct pool_io *io, u64 off, const u8 *buf, size_t len, int flags)
