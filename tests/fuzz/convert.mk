@@ -19,7 +19,7 @@ SAN	:= -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 plain	:= sha256 error dl crc32c
 objs	:= $(plain:%=$(OUT)/%.o)
 oci	:= $(addprefix $(LIB)/oci/,json.c digest.c tarindex.c source.c image.c layout.c docker.c \
-	   ahead.c layer.c)
+	   ahead.c spool.c layer.c)
 srcs	:= $(oci) $(addprefix $(LIB)/convert/,touched.c hot.c lowers.c path.c remove.c \
 	   whiteout.c apply.c) \
 	   $(addprefix $(LIB)/ext4/,lib.c io.c alloc.c mkfs.c extfs.c inode.c xattr.c file.c read.c dir.c \

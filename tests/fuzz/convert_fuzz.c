@@ -204,7 +204,7 @@ static int apply(const u8 *data, size_t len, size_t nr)
 	must(!ftruncate(layer_fd, 0) && pwrite(layer_fd, data, len, 0) == (ssize_t)len);
 	oci_digest_of(data, len, &l.diff_id);
 	must(!oci_source_open(dir, &s, &err));
-	rc = oci_layer_open(s, &l, &r, &err);
+	rc = oci_layer_open(s, &l, NULL, &r, &err);
 	if (rc)
 		goto out;
 	must(!open_fs(&e, &err));

@@ -124,9 +124,9 @@ static int open_layer(struct convert *c, size_t i, struct oci_layer_reader **r,
 	*r = c->next;
 	c->next = NULL;
 	if (!*r)
-		rc = oci_layer_open(c->source, &c->image->layer[i], r, err);
+		rc = oci_layer_open(c->source, &c->image->layer[i], NULL, r, err);
 	if (!rc && i + 1 < c->image->nr &&
-	    oci_layer_open(c->source, &c->image->layer[i + 1], &c->next, &later))
+	    oci_layer_open(c->source, &c->image->layer[i + 1], NULL, &c->next, &later))
 		c->next = NULL;
 	return rc;
 }

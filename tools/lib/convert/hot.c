@@ -178,7 +178,7 @@ int hot_list_place(struct hot_list *h, struct imgfs *e, struct oci_source *s,
 	int rc;
 
 	memset(h->blk, 0, h->nr * sizeof(*h->blk));
-	if (oci_layer_open(s, l, &r, err))
+	if (oci_layer_open(s, l, NULL, &r, err))
 		return 0;
 	rc = measure(h, r, err);
 	oci_layer_close(r);

@@ -13,6 +13,7 @@
 #include "../util.h"
 #include "ahead.h"
 #include "layer.h"
+#include "spool.h"
 
 #define ARCHIVE_SONAME	"libarchive.so.13"
 #define CHUNK		(256u << 10)
@@ -92,33 +93,43 @@ static int load_library(struct ybd_error *err)
 /**
  * struct oci_layer_reader - a layer being read
  * @l: what is promised of it
- * @file: .
+ * @ahead: the thread that undoes the compression; NULL: who reads does it
+ * @tar: reads what comes out of it
+ * @tar_open: it has begun to
+ * @tar_sum: digest of what came out of it so far
+ * @tar_pos: its bytes
+ * @shown: oci_layer_pos() never goes back
+ * @entry: .
+ * @failed: there is no more to come, for the reason in @why
+ * @file: from here on it is the thread's, as long as there is one, but @pos and @unpacked can be
+ *	  looked at, and @why when it has ended
  * @pos: bytes of the file that were read
  * @file_sum: their digest so far
- * @tar_sum: digest of what was unpacked so far
- * @unpacked: its bytes
- * @raw: undoes the compression
- * @tar: reads what comes out of it
- * @raw_end: there is no more of it
- * @ahead: while it is there, its thread has all above but @l, @tar_sum and @tar; but @pos and
- *	   @unpacked can be looked at
+ * @unpacked: bytes that came out of them
+ * @raw: undoes the compression; NULL before it begins and when it has ended
+ * @raw_end: it has ended well
+ * @why: it has ended otherwise
  * @io_error: negative errno of reading the file
- * @entry: .
  * @buf: CHUNK bytes
  */
 struct oci_layer_reader {
 	const struct oci_layer *l;
+	struct ahead *ahead;
+	struct archive *tar;
+	bool tar_open;
+	struct sha256 tar_sum;
+	u64 tar_pos;
+	u64 shown;
+	struct oci_entry entry;
+	bool failed;
 	struct oci_file file;
 	atomic_ullong pos;
 	struct sha256 file_sum;
-	struct sha256 tar_sum;
 	atomic_ullong unpacked;
 	struct archive *raw;
-	struct archive *tar;
 	bool raw_end;
-	struct ahead *ahead;
+	struct ybd_error why;
 	int io_error;
-	struct oci_entry entry;
 	u8 buf[CHUNK];
 };
 
@@ -151,69 +162,21 @@ static la_ssize_t feed_raw(struct archive *a, void *arg, const void **buf)
 	return n;
 }
 
-/* The next piece of the tar; 0 at its end, -1. In the thread, if there is one. */
-static ssize_t make_piece(void *arg, const void **buf)
-{
-	struct oci_layer_reader *r = arg;
-	la_int64_t off;
-	size_t len;
-	int rc;
-
-	if (r->raw_end)
-		return 0;
-	do {
-		rc = la.data_block(r->raw, buf, &len, &off);
-	} while (rc == ARCHIVE_OK && !len);
-	if (rc == ARCHIVE_EOF) {
-		r->raw_end = true;
-		return 0;
-	}
-	if (rc != ARCHIVE_OK)
-		return -1;
-	r->unpacked += len;
-	return (ssize_t)len;
-}
-
-/* Hashed here: undoing the compression is what takes longest, and has a thread for itself. */
-static ssize_t unpack(struct oci_layer_reader *r, const void **buf)
-{
-	ssize_t n = r->ahead ? ahead_next(r->ahead, buf) : make_piece(r, buf);
-
-	if (n > 0)
-		sha256_update(&r->tar_sum, *buf, (size_t)n);
-	return n;
-}
-
-/* From here on nothing else touches what is in front of the tar. */
-static void stop_ahead(struct oci_layer_reader *r)
-{
-	ahead_stop(r->ahead);
-	r->ahead = NULL;
-}
-
-static la_ssize_t feed_tar(struct archive *a, void *arg, const void **buf)
-{
-	struct oci_layer_reader *r = arg;
-	ssize_t n = unpack(r, buf);
-
-	if (n < 0)
-		la.set_error(a, la.error(r->raw), "%s", la.error_string(r->raw) ?: "it is damaged");
-	return n;
-}
-
 static int fail(struct archive *a, struct ybd_error *err)
 {
-	const char *text = la.error_string(a);
-
-	return ybd_error_set(err, -EBADMSG, "%s", text ?: "it is damaged");
+	return ybd_error_set(err, -EBADMSG, "%s", la.error_string(a) ?: "it is damaged");
 }
 
 static int open_raw(struct oci_layer_reader *r, struct ybd_error *err)
 {
 	enum oci_filter f = r->l->filter;
 	struct archive_entry *e;
-	int rc = la.format_raw(r->raw);
+	int rc;
 
+	r->raw = la.read_new();
+	if (!r->raw)
+		return ybd_error_sys(err, -ENOMEM, "layer");
+	rc = la.format_raw(r->raw);
 	if (!rc)
 		rc = la.format_empty(r->raw);
 	/* a warning says that the library lacks it and will run a program */
@@ -237,7 +200,120 @@ static int open_raw(struct oci_layer_reader *r, struct ybd_error *err)
 	return 0;
 }
 
-int oci_layer_open(struct oci_source *s, const struct oci_layer *l,
+/* Its window may be large: it is not kept until somebody reads what came out of it. */
+static void close_raw(struct oci_layer_reader *r)
+{
+	if (r->raw)
+		la.read_free(r->raw);
+	r->raw = NULL;
+}
+
+static int next_piece(struct oci_layer_reader *r, const void **buf, size_t *len)
+{
+	la_int64_t off;
+	int rc = r->raw || r->raw_end ? 0 : open_raw(r, &r->why);
+
+	if (rc)
+		return rc;
+	if (r->raw_end) {
+		*len = 0;
+		return 0;
+	}
+	do {
+		rc = la.data_block(r->raw, buf, len, &off);
+	} while (rc == ARCHIVE_OK && !*len);
+	if (rc != ARCHIVE_EOF)
+		return rc == ARCHIVE_OK ? 0 : fail(r->raw, &r->why);
+	r->raw_end = true;
+	*len = 0;
+	return 0;
+}
+
+/* The next piece of the tar; 0 at its end, -1. In the thread, if there is one. */
+static ssize_t make_piece(void *arg, const void **buf)
+{
+	struct oci_layer_reader *r = arg;
+	size_t len;
+	int rc = next_piece(r, buf, &len);
+
+	if (rc || !len) {
+		close_raw(r);
+		return rc ? -1 : 0;
+	}
+	r->unpacked += len;
+	return (ssize_t)len;
+}
+
+/* From here on nothing else touches what is in front of the tar. */
+static void stop_ahead(struct oci_layer_reader *r)
+{
+	ahead_stop(r->ahead);
+	r->ahead = NULL;
+}
+
+/* Hashed here: undoing the compression is what takes longest, and has a thread for itself. */
+static ssize_t unpack(struct oci_layer_reader *r, const void **buf)
+{
+	int spool = 0;
+	ssize_t n;
+
+	if (r->failed)
+		return -1;
+	n = r->ahead ? ahead_next(r->ahead, buf, &spool) : make_piece(r, buf);
+	if (n == AHEAD_NO_SPOOL) {
+		stop_ahead(r);
+		ybd_error_sys(&r->why, spool, "what was unpacked of it early");
+	}
+	if (n < 0) {
+		r->failed = true;
+		return -1;
+	}
+	if (n) {
+		sha256_update(&r->tar_sum, *buf, (size_t)n);
+		r->tar_pos += (u64)n;
+	}
+	return n;
+}
+
+static la_ssize_t feed_tar(struct archive *a, void *arg, const void **buf)
+{
+	struct oci_layer_reader *r = arg;
+	ssize_t n = unpack(r, buf);
+
+	if (n < 0)
+		la.set_error(a, EIO, "%s", r->why.text);
+	return n;
+}
+
+/* The tar cannot be read: what there is of it is not right, or there is no more. */
+static int fail_tar(struct oci_layer_reader *r, struct ybd_error *err)
+{
+	if (!r->failed)
+		return fail(r->tar, err);
+	*err = r->why;
+	return err->code;
+}
+
+static int open_tar(struct oci_layer_reader *r, struct ybd_error *err)
+{
+	if (la.format_tar(r->tar) || la.format_empty(r->tar) ||
+	    la.open(r->tar, r, NULL, feed_tar, NULL))
+		return fail_tar(r, err);
+	r->tar_open = true;
+	return 0;
+}
+
+/* Without a thread it works as well. */
+static void start_ahead(struct oci_layer_reader *r, struct ahead_gate *gate)
+{
+	struct ahead_how how = { .gate = gate };
+
+	if (gate)
+		how.spool = spool_open(&how.spool_end);
+	r->ahead = ahead_start(make_piece, r, gate ? &how : NULL);
+}
+
+int oci_layer_open(struct oci_source *s, const struct oci_layer *l, struct ahead_gate *gate,
 		   struct oci_layer_reader **out, struct ybd_error *err)
 {
 	struct oci_layer_reader *r;
@@ -259,23 +335,12 @@ int oci_layer_open(struct oci_source *s, const struct oci_layer *l,
 				   (unsigned long long)l->size);
 	if (rc)
 		goto err_close;
-	r->raw = la.read_new();
 	r->tar = la.read_new();
-	if (!r->raw || !r->tar) {
+	if (!r->tar) {
 		rc = ybd_error_sys(err, -ENOMEM, "layer");
 		goto err_close;
 	}
-	rc = open_raw(r, err);
-	/* without a thread it works as well */
-	if (!rc)
-		r->ahead = ahead_start(make_piece, r);
-	if (!rc && (la.format_tar(r->tar) || la.format_empty(r->tar) ||
-		    la.open(r->tar, r, NULL, feed_tar, NULL)))
-		rc = fail(r->tar, err);
-	if (rc) {
-		rc = oci_layer_blame(r, rc, err);
-		goto err_close;
-	}
+	start_ahead(r, gate);
 	*out = r;
 	return 0;
 err_close:
@@ -290,8 +355,7 @@ void oci_layer_close(struct oci_layer_reader *r)
 	stop_ahead(r);
 	if (r->tar)
 		la.read_free(r->tar);
-	if (r->raw)
-		la.read_free(r->raw);
+	close_raw(r);
 	oci_file_close(&r->file);
 	free(r);
 }
@@ -328,12 +392,15 @@ int oci_layer_next(struct oci_layer_reader *r, const struct oci_entry **out,
 {
 	struct oci_entry *e = &r->entry;
 	struct archive_entry *ae;
-	int rc = la.next_header(r->tar, &ae);
+	int rc = r->tar_open ? 0 : open_tar(r, err);
 
+	if (rc)
+		return rc;
+	rc = la.next_header(r->tar, &ae);
 	if (rc == ARCHIVE_EOF)
 		return -ENOENT;
 	if (rc != ARCHIVE_OK && (rc != ARCHIVE_WARN || !only_charset(r->tar)))
-		return fail(r->tar, err);
+		return fail_tar(r, err);
 	e->name = la.pathname(ae);
 	if (!e->name)
 		return ybd_error_set(err, -EBADMSG, "an entry without a name");
@@ -364,7 +431,7 @@ int oci_layer_data(struct oci_layer_reader *r, const void **buf, size_t *len, u6
 	if (rc == ARCHIVE_EOF)
 		return -ENOENT;
 	if (rc != ARCHIVE_OK)
-		return fail(r->tar, err);
+		return fail_tar(r, err);
 	*off = (u64)at;
 	return 0;
 }
@@ -402,7 +469,7 @@ int oci_layer_verify(struct oci_layer_reader *r, struct ybd_error *err)
 	} while (n > 0);
 	stop_ahead(r);
 	if (n < 0)
-		return oci_layer_blame(r, fail(r->raw, err), err);
+		return oci_layer_blame(r, fail_tar(r, err), err);
 	rc = check_file(r, err);
 	if (rc)
 		return rc;
@@ -428,12 +495,18 @@ int oci_layer_blame(struct oci_layer_reader *r, int rc, struct ybd_error *err)
 	return better.code;
 }
 
-u64 oci_layer_pos(const struct oci_layer_reader *r)
+u64 oci_layer_pos(struct oci_layer_reader *r)
 {
-	return r->pos;
+	u64 made = r->unpacked;
+	double part = made ? (double)r->tar_pos / (double)made : 0;
+	u64 at = (u64)((double)r->pos * part);
+
+	if (at > r->shown)
+		r->shown = at;
+	return r->shown;
 }
 
 u64 oci_layer_unpacked(const struct oci_layer_reader *r)
 {
-	return r->unpacked;
+	return r->tar_pos;
 }

@@ -8,6 +8,7 @@
 
 #include "image.h"
 
+struct ahead_gate;
 struct oci_layer_reader;
 
 /**
@@ -58,12 +59,25 @@ struct oci_entry {
 	size_t nr_xattrs;
 };
 
-/* -ELIBACC without libarchive; else as oci_source_file(); -EBADMSG when the size is not right. */
-int oci_layer_open(struct oci_source *s, const struct oci_layer *l,
+/**
+ * oci_layer_open() - begin to read a layer
+ * @s: where it is
+ * @l: what it is
+ * @gate: it is read later, and unpacked as far as that gets until then; NULL: it is read now
+ * @out: end with oci_layer_close()
+ * @err: why not
+ *
+ * Return: 0; -ELIBACC without libarchive; else as oci_source_file(); -EBADMSG when the size is not
+ * right. What the file holds is looked at when an entry is read.
+ */
+int oci_layer_open(struct oci_source *s, const struct oci_layer *l, struct ahead_gate *gate,
 		   struct oci_layer_reader **out, struct ybd_error *err);
 void oci_layer_close(struct oci_layer_reader *r);
 
-/* The next entry. -ENOENT without a message after the last one. */
+/*
+ * The next entry. -ENOENT without a message after the last one; -EBADMSG; -ELIBACC for a
+ * compression that the library cannot undo.
+ */
 int oci_layer_next(struct oci_layer_reader *r, const struct oci_entry **out,
 		   struct ybd_error *err);
 
@@ -71,7 +85,7 @@ int oci_layer_next(struct oci_layer_reader *r, const struct oci_entry **out,
 int oci_layer_data(struct oci_layer_reader *r, const void **buf, size_t *len, u64 *off,
 		   struct ybd_error *err);
 
-/* Read what is left, and compare digests. -EBADMSG. */
+/* Read what is left, and compare digests. -EBADMSG, or as oci_layer_next(). */
 int oci_layer_verify(struct oci_layer_reader *r, struct ybd_error *err);
 
 /*
@@ -80,8 +94,11 @@ int oci_layer_verify(struct oci_layer_reader *r, struct ybd_error *err);
  */
 int oci_layer_blame(struct oci_layer_reader *r, int rc, struct ybd_error *err);
 
-/* Bytes of the file that were read so far. */
-u64 oci_layer_pos(const struct oci_layer_reader *r);
+/*
+ * Bytes of the file whose contents were read so far, about: who undoes the compression may be far
+ * ahead.
+ */
+u64 oci_layer_pos(struct oci_layer_reader *r);
 /* Bytes of the tar that were read so far. */
 u64 oci_layer_unpacked(const struct oci_layer_reader *r);
 
