@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """ybdctl convert, to both filesystems and with one CPU, beside umoci unpack, on Debian packages.
 
+Several images are converted by one command, and by one for each.
+
     tests/bench/convert.py DIR ROUNDS
 
 One image is made once, in DIR/image: minbase, and over it what else python3-numpy, gcc and nginx
@@ -96,6 +98,13 @@ def measured(argv):
             ("rss", "MiB", use.ru_maxrss / 1024))
 
 
+def total(runs):
+    """Of several runs: the sums, and the most memory."""
+    runs = [dict((what, (unit, value)) for what, unit, value in got) for got in runs]
+    return [(what, unit, (max if what == "rss" else sum)(r[what][1] for r in runs))
+            for what, (unit, _value) in runs[0].items()]
+
+
 def on_disk(path):
     return int(subprocess.run(["du", "-sk", path], check=True, capture_output=True,
                               text=True).stdout.split()[0]) / 1024
@@ -120,17 +129,30 @@ class Bench:
             self.rows.append({"case": case + "-" + what, "target": target, "unit": unit,
                               "value": value, "round": n})
 
-    def convert(self, image, *options, before=()):
+    def new_store(self):
         clean(self.store)
         subprocess.run([self.helper, "create", self.store, str(8 << 30), str(1 << 20), UUID],
                        check=True)
-        got = measured([*before, YBDCTL, "convert", *options, image, self.store])
+
+    def convert(self, *words, before=()):
+        self.new_store()
+        got = measured([*before, YBDCTL, "convert", *words, self.store])
         return *got, ("disk", "MiB", on_disk(self.store))
 
     def umoci(self, image):
         clean(self.tree)
         got = measured(["umoci", "unpack", "--image", image, self.tree])
         return *got, ("disk", "MiB", on_disk(self.tree))
+
+    def several(self, case, images, n):
+        self.add(case, "ybd", n, self.convert(*images))
+        self.add(case + "-one-cpu", "ybd-one-cpu", n,
+                 self.convert(*images, before=("taskset", "-c", "0")))
+        self.new_store()
+        self.add(case + "-in-turn", "ybd-in-turn", n,
+                 total(measured([YBDCTL, "convert", i, self.store]) for i in images))
+        self.add(case, "umoci", n, total(self.umoci(i) for i in images))
+        clean(self.store, self.tree)
 
     def image(self, case, image, n):
         self.add(case, "ybd", n, self.convert(image))
@@ -157,6 +179,7 @@ def main():
     for n in range(1, int(sys.argv[2]) + 1):
         bench.image("convert", os.path.join(work, "image") + ":latest", n)
         bench.image("convert-many", layout + ":many", n)
+        bench.several("convert-several", [layout + ":" + i for i in ("python", "gcc", "many")], n)
     with open(os.path.join(work, "rows"), "w", encoding="utf-8") as f:
         for row in bench.rows:
             f.write(json.dumps(row) + "\n")

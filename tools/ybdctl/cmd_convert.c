@@ -1,50 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ybdctl convert: an OCI image becomes a chain of lvols. */
+/* ybdctl convert: OCI images become chains of lvols. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "convert/output.h"
-#include "print.h"
+#include "convert_show.h"
 #include "store_write.h"
 #include "util.h"
 
 #define DEFAULT_SIZE	(16ull << 30)
 
 /**
- * struct run - one run of the command
- * @c: .
- * @src: path of the image
- * @hot: --hot-list
+ * struct image - an image to convert
+ * @word: what it is called on the command line
+ * @path: of it
  * @ref: tag or digest in it; NULL for none
+ * @img: .
+ * @c: its @image is set when @img is there
+ */
+struct image {
+	char *word;
+	char *path;
+	const char *ref;
+	struct oci_image img;
+	struct convert c;
+};
+
+/**
+ * struct run - one run of the command
+ * @how: .
+ * @hot: --hot-list
+ * @has_hot: there is one
  * @store: path of the store
+ * @w: it
  * @output: directory of the layout; NULL for none
  * @output_fd: .
- * @layer: number of the layer that is being made, from 0
- * @before: bytes of the layers before it
- * @total: bytes of all layers that are made
- * @begun: when, in seconds
- * @shown: when progress was shown last
- * @drawn: there is an unfinished line on the terminal
+ * @image: in the order in which they are converted
+ * @list: their conversions
+ * @nr: how many there are
+ * @readers: .
+ * @show: .
+ * @progress: to it
  */
 struct run {
-	struct convert c;
+	struct chain_how how;
 	struct hot_list hot;
-	char *src;
-	const char *ref;
+	bool has_hot;
 	const char *store;
+	struct lvs_writer *w;
 	const char *output;
 	int output_fd;
-	size_t layer;
-	u64 before;
-	u64 total;
-	double begun;
-	double shown;
-	bool drawn;
+	struct image *image;
+	const struct convert **list;
+	size_t nr;
+	struct readers readers;
+	struct convert_show show;
+	struct apply_progress progress;
 };
 
 /* ---- the command line ---- */
@@ -62,22 +77,22 @@ static bool exists(const char *path, size_t len)
 }
 
 /* PATH, PATH:TAG or PATH@DIGEST; a path that is there is taken as it is. */
-static void split_source(struct run *r, char *word)
+static void split_source(struct image *i, char *word)
 {
 	char *at = strstr(word, "@sha256:"), *p;
 
-	r->src = word;
+	i->path = word;
 	if (exists(word, strlen(word)))
 		return;
 	if (at && exists(word, (size_t)(at - word))) {
 		*at = '\0';
-		r->ref = at + 1;
+		i->ref = at + 1;
 		return;
 	}
 	for (p = strchr(word, ':'); p; p = strchr(p + 1, ':'))
 		if (p != word && exists(word, (size_t)(p - word))) {
 			*p = '\0';
-			r->ref = p + 1;
+			i->ref = p + 1;
 			return;
 		}
 }
@@ -115,201 +130,156 @@ static void check_how(struct chain_how *how, const char *journal)
 		cmd_usage("--size: from 16M to 16T, a multiple of 4096");
 }
 
-/* ---- progress ---- */
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void draw(struct run *r, u64 read, u64 unpacked)
-{
-	char done[PRINT_SIZE_LEN], all[PRINT_SIZE_LEN], rate[PRINT_SIZE_LEN];
-	double s = now() - r->begun;
-
-	fprintf(stderr, "\r\033[Klayer %zu of %zu: %s of %s, %s/s", r->layer + 1, r->c.image->nr,
-		print_size_text(r->before + read, done), print_size_text(r->total, all),
-		print_size_text(s > 0 ? (u64)((double)(r->before + read) / s) : 0, rate));
-	r->drawn = true;
-}
-
-static void wipe(struct run *r)
-{
-	if (r->drawn)
-		fprintf(stderr, "\r\033[K");
-	r->drawn = false;
-}
-
-static void event(struct run *r, const char *what, size_t layer)
-{
-	print_str("event", what);
-	print_u64("layer", layer + 1);
-	print_u64("layers", r->c.image->nr);
-}
-
-static void on_progress(void *arg, u64 read, u64 unpacked, u64 entries)
-{
-	struct run *r = arg;
-	double t = now();
-
-	if (t - r->shown < 0.5)
-		return;
-	r->shown = t;
-	if (print_is_json()) {
-		event(r, "progress", r->layer);
-		print_u64("read", r->before + read);
-		print_u64("total", r->total);
-		print_u64("unpacked", unpacked);
-		print_u64("entries", entries);
-		print_flush(true);
-	} else if (!cmd_quiet() && isatty(STDERR_FILENO)) {
-		draw(r, read, unpacked);
-	}
-}
-
-static void on_begin(void *arg, size_t layer)
-{
-	struct run *r = arg;
-
-	for (size_t i = r->layer; i < layer; i++)
-		r->before += r->c.layer[i].made ? r->c.image->layer[i].size : 0;
-	r->layer = layer;
-}
-
-static void print_layer(const struct run *r, size_t i)
-{
-	const struct convert_layer *l = &r->c.layer[i];
-	char digest[OCI_DIGEST_STRLEN + 1];
-
-	print_str("chain_id", oci_digest_text(&r->c.image->layer[i].chain_id, digest));
-	print_str("name", l->there ? l->id.name : NULL);
-	print_str("uuid", l->there ? l->id.uuid : NULL);
-	print_bool("made", l->made);
-	print_size("allocated", l->allocated);
-}
-
-static void on_done(void *arg, size_t layer)
-{
-	struct run *r = arg;
-
-	wipe(r);
-	if (!print_is_json())
-		return;
-	event(r, "layer", layer);
-	print_layer(r, layer);
-	print_flush(true);
-}
-
 /* ---- running ---- */
 
-static const struct print_column layer_cols[] = {
-	{ "layer", "LAYER", true },
-	{ "name", "LVOL", false },
-	{ "made", "MADE", false },
-	{ "allocated", "ALLOCATED", true },
-	{ }
-};
-
-static void print_result(const struct run *r)
-{
-	const struct oci_image *img = r->c.image;
-	const struct convert_layer *top = &r->c.layer[img->nr - 1];
-	char digest[OCI_DIGEST_STRLEN + 1], dirs[CHAIN_LOWERDIR_LEN];
-
-	if (print_is_json())
-		print_str("event", "image");
-	print_str("image", oci_digest_text(&img->manifest, digest));
-	print_str("store", lvw_uuid(r->c.w));
-	print_str("name", top->id.name);
-	print_str("uuid", top->id.uuid);
-	print_str("format", r->c.how.format);
-	if (chain_is_overlayfs(&r->c.how))
-		print_str("lowerdir", chain_lowerdir(img->nr, dirs));
-	else if (print_is_json())
-		print_str("lowerdir", NULL);
-	print_str("fs", r->c.how.fs);
-	if (print_is_json() || r->c.how.no_journal)
-		print_bool("journal", !r->c.how.no_journal && !chain_is_erofs(&r->c.how));
-	print_size("size", r->c.how.size);
-	print_list_begin("layers", layer_cols);
-	for (size_t i = 0; i < img->nr; i++) {
-		print_object_begin(NULL);
-		print_u64("layer", i + 1);
-		print_layer(r, i);
-		print_object_end();
-	}
-	print_list_end();
-	if (print_is_json())
-		print_flush(true);
-}
-
-static void sum_up(struct run *r)
+/* In archives of docker save nothing tells before. */
+static void find_sizes(struct image *i)
 {
 	struct oci_file f;
 
-	for (size_t i = 0; i < r->c.image->nr; i++) {
-		struct oci_layer *l = (struct oci_layer *)&r->c.image->layer[i];
+	for (size_t k = 0; k < i->img.nr; k++) {
+		struct oci_layer *l = &i->img.layer[k];
 
-		if (!l->has_digest && !oci_source_file(r->c.source, l->file, &f, NULL)) {
+		if (!l->has_digest && !oci_source_file(i->c.source, l->file, &f, NULL)) {
 			l->size = f.size;
 			oci_file_close(&f);
 		}
-		r->total += l->size;
 	}
-	r->begun = now();
+}
+
+/* All are known before the first one is begun. */
+static int expect_images(struct run *r, struct ybd_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < r->nr && !rc; i++) {
+		find_sizes(&r->image[i]);
+		r->image[i].c.w = r->w;
+		rc = convert_expect(&r->image[i].c, err);
+	}
+	convert_show_begin(&r->show, r->nr, r->readers.bytes);
+	return rc;
+}
+
+static int convert_one(struct run *r, struct image *i, struct ybd_error *err)
+{
+	int rc;
+
+	i->c.progress = &r->progress;
+	i->c.begin = convert_show_layer;
+	i->c.done = convert_show_layer_done;
+	i->c.arg = &r->show;
+	convert_show_image(&r->show, &i->c, i->word);
+	rc = convert_image(&i->c, err);
+	convert_show_end(&r->show);
+	if (rc && r->nr > 1)
+		ybd_error_prefix(err, "%s", i->word);
+	return rc;
+}
+
+static int convert_all(struct run *r, struct ybd_error *err)
+{
+	int rc = expect_images(r, err);
+
+	for (size_t i = 0; i < r->nr && !rc; i++) {
+		rc = convert_one(r, &r->image[i], err);
+		/* the layout is written before the last one is said to be done */
+		if (!rc && r->output && i == r->nr - 1)
+			rc = output_write(r->output_fd, r->list, r->nr, err);
+		if (!rc)
+			convert_show_result(&r->show);
+	}
+	return rc;
 }
 
 static int with_store(struct run *r, struct ybd_error *err)
 {
-	const struct apply_progress progress = { .fn = on_progress, .arg = r };
 	struct lvs_error e = { 0 };
-	int rc = store_open(r->store, &r->c.w, &e), end;
+	int rc = store_open(r->store, &r->w, &e), end;
 
 	if (rc)
 		return ybd_error_set(err, rc, "%s: %s", r->store, e.text);
-	r->c.progress = &progress;
-	r->c.begin = on_begin;
-	r->c.done = on_done;
-	r->c.arg = r;
-	sum_up(r);
-	rc = convert_image(&r->c, err);
-	wipe(r);
-	if (!rc && r->output)
-		rc = output_write(r->output_fd, &r->c, err);
-	if (!rc)
-		print_result(r);
-	end = lvw_close(r->c.w, &e);
+	readers_init(&r->readers, r->store);
+	r->progress = (struct apply_progress){ .fn = convert_show_progress, .arg = &r->show };
+	rc = convert_all(r, err);
+	readers_free(&r->readers);
+	end = lvw_close(r->w, &e);
 	if (end && !rc)
 		rc = ybd_error_set(err, end, "%s: %s", r->store, e.text);
 	return rc;
 }
 
-static int with_source(struct run *r, const struct oci_platform *want, struct ybd_error *err)
+static int open_image(struct run *r, struct image *i, const struct oci_platform *want,
+		      struct ybd_error *err)
 {
-	struct oci_image img;
-	int rc = oci_source_open(r->src, &r->c.source, err);
+	int rc = oci_source_open(i->path, &i->c.source, err);
 
-	if (rc)
-		return rc;
-	rc = oci_image_open(r->c.source, r->ref, want, &img, err);
 	if (rc) {
-		ybd_error_prefix(err, "%s", r->src);
-		goto out_source;
+		i->c.source = NULL;
+		return rc;
 	}
-	r->c.image = &img;
-	r->c.layer = calloc(img.nr, sizeof(*r->c.layer));
-	rc = r->c.layer ? 0 : ybd_error_sys(err, -ENOMEM, "image");
+	rc = oci_image_open(i->c.source, i->ref, want, &i->img, err);
+	if (rc) {
+		ybd_error_prefix(err, "%s", i->path);
+		return rc;
+	}
+	i->c.image = &i->img;
+	i->c.how = r->how;
+	i->c.hot = r->has_hot ? &r->hot : NULL;
+	i->c.readers = &r->readers;
+	i->c.layer = calloc(i->img.nr, sizeof(*i->c.layer));
+	return i->c.layer ? 0 : ybd_error_sys(err, -ENOMEM, "image");
+}
+
+static void close_images(struct run *r)
+{
+	for (size_t k = 0; k < r->nr; k++) {
+		struct image *i = &r->image[k];
+
+		free(i->c.layer);
+		if (i->c.image)
+			oci_image_free(&i->img);
+		if (i->c.source)
+			oci_source_close(i->c.source);
+		free(i->word);
+	}
+	free(r->image);
+	free(r->list);
+}
+
+static int with_images(struct run *r, char **argv, const struct oci_platform *want,
+		       struct ybd_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < r->nr && !rc; i++) {
+		r->list[i] = &r->image[i].c;
+		r->image[i].word = strdup(argv[i]);
+		if (!r->image[i].word)
+			return ybd_error_sys(err, -ENOMEM, "image");
+		split_source(&r->image[i], argv[i]);
+		rc = open_image(r, &r->image[i], want, err);
+	}
+	if (!rc && r->output)
+		rc = output_check(r->list, r->nr, err);
 	if (!rc && r->output)
 		rc = output_begin(r->output, &r->output_fd, err);
-	if (!rc)
-		rc = with_store(r, err);
-	free(r->c.layer);
-	oci_image_free(&img);
-out_source:
-	oci_source_close(r->c.source);
+	return rc ? rc : with_store(r, err);
+}
+
+static int run_images(struct run *r, int nr, char **argv, const struct oci_platform *want,
+		      struct ybd_error *err)
+{
+	int rc;
+
+	r->image = calloc((size_t)nr, sizeof(*r->image));
+	r->list = calloc((size_t)nr, sizeof(*r->list));
+	r->nr = r->image ? (size_t)nr : 0;
+	rc = r->image && r->list ? with_images(r, argv, want, err) :
+				   ybd_error_sys(err, -ENOMEM, "image");
+	close_images(r);
+	if (r->output_fd >= 0)
+		close(r->output_fd);
 	return rc;
 }
 
@@ -317,7 +287,7 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 {
 	__cleanup_free char *text = NULL;
 	struct run r = {
-		.c.how = { .format = "overlaybd", .fs = "ext4", .size = DEFAULT_SIZE },
+		.how = { .format = "overlaybd", .fs = "ext4", .size = DEFAULT_SIZE },
 		.output_fd = -1,
 	};
 	const char *platform = NULL, *journal = "auto", *hot = NULL;
@@ -325,10 +295,10 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 	struct oci_platform want;
 	int rc;
 	const struct opt opts[] = {
-		OPT_STR("format", "FORMAT", &r.c.how.format,
+		OPT_STR("format", "FORMAT", &r.how.format,
 			"overlaybd: merged, the default; overlayfs: a directory per layer."),
-		OPT_STR("fs", "FS", &r.c.how.fs, "ext4, the default; erofs: read-only."),
-		OPT_SIZE("size", &r.c.how.size, "Of the filesystem; 16G by default."),
+		OPT_STR("fs", "FS", &r.how.fs, "ext4, the default; erofs: read-only."),
+		OPT_SIZE("size", &r.how.size, "Of the filesystem; 16G by default."),
 		OPT_STR("journal", "auto|none", &journal, "none: not for uppers that are kept."),
 		OPT_STR("hot-list", "FILE", &hot, "Names of files that are laid out first."),
 		OPT_STR("platform", "OS/ARCH", &platform, "Of several; this machine's by default."),
@@ -337,8 +307,8 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 		OPT_END
 	};
 
-	cmd_parse(cmd, opts, argc, argv, 2, 2);
-	check_how(&r.c.how, journal);
+	argc = cmd_parse(cmd, opts, argc, argv, 2, argc);
+	check_how(&r.how, journal);
 	oci_platform_here(&want);
 	if (platform) {
 		text = strdup(platform);
@@ -346,17 +316,14 @@ int cmd_convert(const struct cmd *cmd, int argc, char **argv)
 			return cmd_fail(-ENOMEM, "out of memory");
 		parse_platform(text, &want);
 	}
-	split_source(&r, argv[0]);
-	r.store = argv[1];
+	r.store = argv[argc - 1];
 	rc = hot ? hot_list_read(hot, &r.hot, &err) : 0;
 	if (!rc && hot) {
-		r.c.hot = &r.hot;
-		r.c.how.hot = &r.hot.digest;
+		r.has_hot = true;
+		r.how.hot = &r.hot.digest;
 	}
 	if (!rc)
-		rc = with_source(&r, &want, &err);
+		rc = run_images(&r, argc - 1, argv, &want, &err);
 	hot_list_free(&r.hot);
-	if (r.output_fd >= 0)
-		close(r.output_fd);
 	return rc ? cmd_fail_err(&err) : CMD_OK;
 }

@@ -17,7 +17,7 @@ static const struct cmd commands[] = {
 	{ "lvol", NULL, "Make and change the lvols in them.", NULL, cmd_lvol },
 	{ "pool", NULL, "Make pools for what is written, check them.", NULL, cmd_pool },
 	{ "image", NULL, "Load images, look at them, unload them.", NULL, cmd_image },
-	{ "convert", "SRC STORE", "Turn an OCI image into a chain of lvols.", cmd_convert, NULL },
+	{ "convert", "SRC... STORE", "Turn OCI images into chains of lvols.", cmd_convert, NULL },
 	{ "commit", "NAME STORE/LVOL", "Turn what was written to a device into an lvol.",
 	  cmd_commit, NULL },
 	{ "export", "DEV|FILE LVOL FILE|-", "Write an lvol's contents to a file, or as a tar.",

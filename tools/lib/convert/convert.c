@@ -111,33 +111,13 @@ static int open_fs(struct convert *c, struct lvolbytes *b, bool first, struct im
 	return erofs ? erofs_make(&b->b, o.uuid, fs, err) : extfs_make(&b->b, &o, fs, err);
 }
 
-/*
- * The reader of a layer. That of the next one is opened too, so that it is read while this one is
- * written; should that fail, it will again in its turn.
- */
-static int open_layer(struct convert *c, size_t i, struct oci_layer_reader **r,
-		      struct ybd_error *err)
-{
-	struct ybd_error later;
-	int rc = 0;
-
-	*r = c->next;
-	c->next = NULL;
-	if (!*r)
-		rc = oci_layer_open(c->source, &c->image->layer[i], NULL, r, err);
-	if (!rc && i + 1 < c->image->nr &&
-	    oci_layer_open(c->source, &c->image->layer[i + 1], NULL, &c->next, &later))
-		c->next = NULL;
-	return rc;
-}
-
 static int fill(struct convert *c, size_t i, struct lvw_vol *v, struct ybd_error *err)
 {
 	struct lowers own = { 0 }, *l = chain_is_overlayfs(&c->how) ? &own : NULL;
 	struct oci_layer_reader *r;
 	struct lvolbytes b;
 	struct imgfs *fs;
-	int rc = open_layer(c, i, &r, err);
+	int rc = readers_take(c->readers, c->source, &c->image->layer[i], &r, err);
 
 	if (rc)
 		return rc;
@@ -206,6 +186,29 @@ static void undo(struct convert *c, size_t first, size_t end)
 	}
 }
 
+/* Is it complete, or will it be before the image's turn comes? */
+static bool is_expected(const struct convert *c, size_t i)
+{
+	const char *name = c->layer[i].id.name;
+	const struct lvw_vol *v = lvw_find(c->w, name);
+
+	return (v && lvw_vol_read_only(v)) || readers_has(c->readers, name);
+}
+
+int convert_expect(struct convert *c, struct ybd_error *err)
+{
+	size_t i = c->image->nr;
+
+	for (size_t k = 0; k < c->image->nr; k++)
+		chain_identify(&c->image->layer[k].chain_id, &c->how, &c->layer[k].id);
+	while (i && !is_expected(c, i - 1))
+		i--;
+	for (; i < c->image->nr; i++)
+		if (readers_add(c->readers, c->source, &c->image->layer[i], c->layer[i].id.name))
+			return ybd_error_sys(err, -ENOMEM, "image");
+	return 0;
+}
+
 int convert_image(struct convert *c, struct ybd_error *err)
 {
 	char digest[OCI_DIGEST_STRLEN + 1];
@@ -213,8 +216,6 @@ int convert_image(struct convert *c, struct ybd_error *err)
 	size_t nr;
 	int rc;
 
-	for (size_t i = 0; i < c->image->nr; i++)
-		chain_identify(&c->image->layer[i].chain_id, &c->how, &c->layer[i].id);
 	rc = find_chain(c, &nr, &top, err);
 	for (size_t i = 0; !rc && i < nr; i++)
 		if (c->done)
@@ -234,7 +235,5 @@ int convert_image(struct convert *c, struct ybd_error *err)
 				 oci_digest_text(l->has_digest ? &l->digest : &l->diff_id, digest));
 		undo(c, nr, i);
 	}
-	oci_layer_close(c->next);
-	c->next = NULL;
 	return rc;
 }

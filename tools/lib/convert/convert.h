@@ -10,6 +10,7 @@
 #include "apply.h"
 #include "chain.h"
 #include "hot.h"
+#include "readers.h"
 
 /* Names of the lvols' user xattrs. */
 #define CONVERT_XATTR_CHAIN	"ybd.chain-id"
@@ -42,7 +43,7 @@ struct convert_layer {
  * @done: called when there is a further layer; may be NULL
  * @arg: for the two
  * @layer: as many as the image has, filled in
- * @next: of convert_image(): the next layer, being read already
+ * @readers: of all images of the run
  */
 struct convert {
 	struct oci_source *source;
@@ -55,12 +56,24 @@ struct convert {
 	void (*done)(void *arg, size_t layer);
 	void *arg;
 	struct convert_layer *layer;
-	struct oci_layer_reader *next;
+	struct readers *readers;
 };
 
 /**
- * convert_image() - make the layers that the store does not have
+ * convert_expect() - say what the conversion will make, before the first one of the run begins
  * @c: .
+ * @err: why not
+ *
+ * Called for all images of the run, in the order in which they will be converted. It fills in the
+ * ids of the layers.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int convert_expect(struct convert *c, struct ybd_error *err);
+
+/**
+ * convert_image() - make the layers that the store does not have
+ * @c: after convert_expect()
  * @err: why not, with the layer and the entry
  *
  * Return: 0; else all that this call has made is gone again: the store holds what it did before,

@@ -151,12 +151,10 @@ static int put_manifest(FILE *f, const struct convert *c, const struct oci_diges
 	return ferror(f);
 }
 
-static int put_index(FILE *f, const struct convert *c, const struct oci_digest *manifest,
-		     size_t size)
+static void put_image(FILE *f, const struct oci_image *img, const struct oci_digest *manifest,
+		      size_t size)
 {
-	const struct oci_image *img = c->image;
-
-	fprintf(f, "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[{", OCI_MEDIA_INDEX);
+	fprintf(f, "{");
 	put_desc(f, OCI_MEDIA_MANIFEST, manifest, size);
 	fprintf(f, ",\"platform\":{\"architecture\":");
 	put_string(f, img->arch);
@@ -172,21 +170,7 @@ static int put_index(FILE *f, const struct convert *c, const struct oci_digest *
 		put_string(f, img->tag);
 		fprintf(f, "}");
 	}
-	fprintf(f, "}]}\n");
-	return ferror(f);
-}
-
-static int write_index(int fd, const struct convert *c, const struct oci_digest *manifest,
-		       size_t size, struct ybd_error *err)
-{
-	__cleanup_free char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	int bad = !f || put_index(f, c, manifest, size);
-
-	if ((f && fclose(f)) || bad)
-		return ybd_error_sys(err, -ENOMEM, "index.json");
-	return write_file(fd, "index.json", text, len, err);
+	fprintf(f, "}");
 }
 
 static int write_manifest(int fd, const struct convert *c, const struct oci_digest *empty,
@@ -201,22 +185,65 @@ static int write_manifest(int fd, const struct convert *c, const struct oci_dige
 	return write_blob(fd, text, *len, manifest, err);
 }
 
-int output_write(int fd, const struct convert *c, struct ybd_error *err)
+/* Config and manifest of each; they go into the index. */
+static int write_images(int fd, const struct convert *const *c, size_t nr, FILE *index,
+			struct ybd_error *err)
 {
 	static const u8 empty_tar[EMPTY_TAR];
-	static const char version[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
 	struct oci_digest empty, config, manifest;
 	size_t len;
-	int rc;
+	int rc = write_blob(fd, empty_tar, EMPTY_TAR, &empty, err);
+
+	for (size_t i = 0; i < nr && !rc; i++) {
+		const struct oci_image *img = c[i]->image;
+
+		rc = write_blob(fd, img->config, img->config_len, &config, err);
+		if (!rc)
+			rc = write_manifest(fd, c[i], &empty, &manifest, &len, err);
+		if (rc)
+			break;
+		fputs(i ? "," : "", index);
+		put_image(index, img, &manifest, len);
+	}
+	return rc;
+}
+
+int output_write(int fd, const struct convert *const *c, size_t nr, struct ybd_error *err)
+{
+	static const char version[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
+	__cleanup_free char *text = NULL;
+	size_t len = 0;
+	FILE *index;
+	int rc, bad;
 
 	if (mkdirat(fd, "blobs", 0777) || mkdirat(fd, "blobs/sha256", 0777))
 		return ybd_error_sys(err, -errno, "blobs/sha256");
-	rc = write_blob(fd, empty_tar, EMPTY_TAR, &empty, err);
-	if (!rc)
-		rc = write_blob(fd, c->image->config, c->image->config_len, &config, err);
-	if (!rc)
-		rc = write_manifest(fd, c, &empty, &manifest, &len, err);
+	index = open_memstream(&text, &len);
+	if (!index)
+		return ybd_error_sys(err, -ENOMEM, "index.json");
+	fprintf(index, "{\"schemaVersion\":2,\"mediaType\":\"%s\",\"manifests\":[",
+		OCI_MEDIA_INDEX);
+	rc = write_images(fd, c, nr, index, err);
+	fprintf(index, "]}\n");
+	bad = ferror(index);
+	bad |= fclose(index);
+	if (bad && !rc)
+		rc = ybd_error_sys(err, -ENOMEM, "index.json");
 	if (!rc)
 		rc = write_file(fd, "oci-layout", version, strlen(version), err);
-	return rc ? rc : write_index(fd, c, &manifest, len, err);
+	return rc ? rc : write_file(fd, "index.json", text, len, err);
+}
+
+int output_check(const struct convert *const *c, size_t nr, struct ybd_error *err)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const char *tag = c[i]->image->tag;
+
+		for (size_t k = 0; tag && k < i; k++)
+			if (c[k]->image->tag && !strcmp(c[k]->image->tag, tag))
+				return ybd_error_set(err, -ENOTUNIQ,
+						     "two of the images have the tag \"%s\": write them to layouts of their own",
+						     tag);
+	}
+	return 0;
 }

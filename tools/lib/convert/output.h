@@ -13,7 +13,10 @@
 /* Make the directory, which must not be there or be empty. 0 or a negative errno. */
 int output_begin(const char *dir, int *fd, struct ybd_error *err);
 
-/* Write the layout of an image that has been converted. */
-int output_write(int fd, const struct convert *c, struct ybd_error *err);
+/* Can these be in one layout? -ENOTUNIQ when a tag would name two of them. */
+int output_check(const struct convert *const *c, size_t nr, struct ybd_error *err);
+
+/* Write the layout of @nr images that have been converted. */
+int output_write(int fd, const struct convert *const *c, size_t nr, struct ybd_error *err);
 
 #endif
