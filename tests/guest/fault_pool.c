@@ -119,7 +119,7 @@ static void make_pools(struct nlm *m) { nlm_init(m, &fault.n, YBD_CMD_POOL_GET, 
 /* What was made goes; what failed has left nothing. */
 static void settle_new(void)
 {
-	int ret = device_detach_flags(&fault.n, "new", YBD_DETACH_FLAGS_DESTROY);
+	int ret = fault_detach("new", YBD_DETACH_FLAGS_DESTROY);
 
 	if (ret != -ENODEV)
 		must(ret, "destroy");
@@ -128,7 +128,7 @@ static void settle_new(void)
 
 static void settle_new_open(void)
 {
-	int ret = device_detach_flags(&fault.n, "new", YBD_DETACH_FLAGS_DESTROY);
+	int ret = fault_detach("new", YBD_DETACH_FLAGS_DESTROY);
 
 	if (ret != -ENODEV)
 		must(ret, "destroy");
@@ -141,7 +141,7 @@ static void make_attach(struct nlm *m)
 
 static void settle_attach(void)
 {
-	int ret = device_detach(&fault.n, "victim", false);
+	int ret = fault_detach("victim", 0);
 
 	if (ret != -ENODEV)
 		must(ret, "detach");
@@ -172,7 +172,7 @@ static void make_gone(void)
 		return;
 	must(ret, "create");
 	memcpy(gone_uuid, u.uuid, sizeof(gone_uuid));
-	must(device_detach(&fault.n, "gone", false), "detach");
+	must(fault_detach("gone", 0), "detach");
 }
 
 static void settle_destroy(void)
@@ -202,7 +202,7 @@ static void detach_victim(bool open)
 		close(v.fd);
 		v.fd = -1;
 	}
-	must(device_detach(&fault.n, "victim", open), "detach");
+	must(fault_detach("victim", open ? YBD_DETACH_FLAGS_FORCE : 0), "detach");
 	if (v.fd >= 0)
 		close(v.fd);
 	v.fd = -1;
@@ -439,7 +439,7 @@ static unsigned int read_untouched(const u8 *content)
 			   !memcmp(v.buf, content + at, MOST_READ), "read at %" PRIu64, at);
 	}
 	close(fd);
-	must(device_detach_flags(&fault.n, "new", YBD_DETACH_FLAGS_DESTROY), "destroy");
+	must(fault_detach("new", YBD_DETACH_FLAGS_DESTROY), "destroy");
 	return failed;
 }
 
@@ -483,7 +483,7 @@ static void detach_all(void)
 	int ret;
 
 	for (unsigned int i = 0; i < ARRAY_LEN(names); i++) {
-		ret = device_detach(&fault.n, names[i], false);
+		ret = fault_detach(names[i], 0);
 		if (ret != -ENODEV)
 			must(ret, names[i]);
 	}
@@ -590,7 +590,7 @@ static void make_victim(const u8 *content, u64 size)
 	v.buf = xalloc(MIB);
 	must(upper_create(&fault.n, &a, &u), "create");
 	memcpy(v.uuid, u.uuid, sizeof(v.uuid));
-	must(device_detach(&fault.n, "victim", false), "detach");
+	must(fault_detach("victim", 0), "detach");
 	attach_victim();
 	for (i = 0; i < 300 && !ret; i++)
 		ret = do_plain(i % 2 ? W_OVERWRITE : W_FIRST) ?: do_plain(W_FLUSH);
@@ -616,7 +616,7 @@ void test_pools(const char *disk, const char *lower, const u8 *content, u64 size
 	must(upper_destroy(&fault.n, pool_fd, gone_uuid), "destroy");
 	redo_new();
 	run_commands(open_commands, ARRAY_LEN(open_commands));
-	must(device_detach_flags(&fault.n, "new", YBD_DETACH_FLAGS_DESTROY), "destroy");
+	must(fault_detach("new", YBD_DETACH_FLAGS_DESTROY), "destroy");
 	attach_victim();
 	check_victim(false);
 	run_commands(second_commands, ARRAY_LEN(second_commands));
