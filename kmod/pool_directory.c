@@ -22,6 +22,16 @@ static bool is_zero(const void *mem)
 	return !memchr_inv(mem, 0, YBD_FMT_BLOCK_SIZE);
 }
 
+/* The device's size, and what it takes of the pool. */
+static bool sizes_valid(const struct ybd_fmt_upper *h)
+{
+	u64 nr = le64_to_cpu(h->nr_blocks), quota = le64_to_cpu(h->quota_blocks);
+	u64 reserve = le64_to_cpu(h->reserve_blocks);
+
+	return nr && nr <= YBD_FMT_UPPER_BLOCKS_MAX && quota <= U64_MAX >> YBD_BLOCK_SHIFT &&
+	       reserve <= (quota ?: U64_MAX >> YBD_BLOCK_SHIFT);
+}
+
 /* Is a slot whole, and does it say what can be? */
 static bool slot_valid(const struct ybd_pool *pool, u64 block, const struct ybd_fmt_upper *h)
 {
@@ -38,8 +48,7 @@ static bool slot_valid(const struct ybd_pool *pool, u64 block, const struct ybd_
 	return state == YBD_FMT_UPPER_LIVE && (size == 512 || size == 4096) &&
 	       !uuid_is_null(&owner) && h->name[0] &&
 	       strnlen(h->name, sizeof(h->name)) < sizeof(h->name) &&
-	       !(le32_to_cpu(h->flags) & ~YBD_FMT_UPPER_FLAGS) && h->nr_blocks &&
-	       le64_to_cpu(h->nr_blocks) <= LLONG_MAX >> YBD_BLOCK_SHIFT &&
+	       !(le32_to_cpu(h->flags) & ~YBD_FMT_UPPER_FLAGS) && sizes_valid(h) &&
 	       pool_in_data(pool, le64_to_cpu(h->log)) &&
 	       pool_in_data(pool, le64_to_cpu(h->layers));
 }

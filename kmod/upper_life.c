@@ -74,6 +74,8 @@ static int layers_write(struct ybd_upper *upper, const void *layers, u32 bytes)
 
 /* ---- making one ---- */
 
+static_assert(YBD_FMT_UPPER_BLOCKS_MAX == YBD_UMAP_BLOCKS_MAX);
+
 static int check_config(const struct ybd_pool *pool, const struct ybd_device_config *config,
 			struct netlink_ext_ack *extack)
 {

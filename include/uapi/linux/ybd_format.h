@@ -146,6 +146,7 @@ enum ybd_fmt_upper_state {
 /* Flags of an upper. */
 #define YBD_FMT_UPPER_AUTOSTART	(1U << 0)
 #define YBD_FMT_UPPER_FLAGS	(YBD_FMT_UPPER_AUTOSTART)
+#define YBD_FMT_UPPER_BLOCKS_MAX	(1ULL << 34)	/* 64 TiB */
 
 /**
  * struct ybd_fmt_upper - one of the two slots of an upper in the directory
@@ -158,9 +159,9 @@ enum ybd_fmt_upper_state {
  * @block_size: logical block size of the device, 512 or 4096 bytes
  * @epoch: raised durably by every attach before it appends to the log
  * @name: of the device; padded with zeroes, at least one
- * @nr_blocks: size of the device
- * @quota_blocks: most blocks it may take, 0 for as many as it has
- * @reserve_blocks: as many are kept for it
+ * @nr_blocks: size of the device, 1 to YBD_FMT_UPPER_BLOCKS_MAX
+ * @quota_blocks: most blocks it may take, 0 for as many as it has; below 2^52
+ * @reserve_blocks: as many are kept for it; no more than the quota
  * @created: seconds since 1970
  * @image_identity: identity of the image's contents (struct ybd image)
  * @layers: first block of the list of layers; the rest follow it

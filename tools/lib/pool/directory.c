@@ -6,7 +6,7 @@
 
 #include "priv.h"
 
-#define MAX_DEVICE_BLOCKS	(1ULL << (63 - YBD_FMT_BLOCK_SHIFT))
+#define MAX_BLOCKS	(UINT64_MAX >> YBD_FMT_BLOCK_SHIFT)	/* as bytes they fit 64 bits */
 
 enum slot {
 	SLOT_EMPTY,
@@ -78,8 +78,12 @@ static bool check_live(const struct pool *p, const struct pool_upper *u, char *w
 		return wrong(why, "flags", u->flags, "0 or 1");
 	if (u->block_size != 512 && u->block_size != 4096)
 		return wrong(why, "block_size", u->block_size, "512 or 4096");
-	if (!u->nr_blocks || u->nr_blocks > MAX_DEVICE_BLOCKS)
-		return wrong(why, "nr_blocks", u->nr_blocks, "1 to 2^51");
+	if (!u->nr_blocks || u->nr_blocks > YBD_FMT_UPPER_BLOCKS_MAX)
+		return wrong(why, "nr_blocks", u->nr_blocks, "1 to 2^34");
+	if (u->quota_blocks > MAX_BLOCKS)
+		return wrong(why, "quota_blocks", u->quota_blocks, "below 2^52");
+	if (u->reserve_blocks > (u->quota_blocks ? u->quota_blocks : MAX_BLOCKS))
+		return wrong(why, "reserve_blocks", u->reserve_blocks, "no more than the quota");
 	if (pool_is_zero(u->uuid, sizeof(u->uuid)))
 		return wrong(why, "owner", 0, "the uuid of an upper");
 	return check_chains(p, u, why);
