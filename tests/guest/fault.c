@@ -130,31 +130,13 @@ void must(int ret, const char *what)
 		die("%s: %s (%s)", what, strerror(-ret), fault.n.text);
 }
 
-/* Who has a device open, as far as /proc tells. */
-static void name_openers(void)
-{
-	FILE *f = popen("ls -l /proc/[0-9]*/fd 2>/dev/null | grep /dev/ybd; ps axo pid,ppid,comm", "r");
-	char line[256];
-
-	while (f && fgets(line, sizeof(line), f))
-		printf("# %s", line);
-	if (f)
-		pclose(f);
-}
-
-/*
- * udev has ended, and nobody is known to open a device that is here for a moment; yet it was seen to
- * be open once. Who does it is named, and has a while to go.
- */
 int fault_detach(const char *name, u32 flags)
 {
 	int i, ret = device_detach_flags(&fault.n, name, flags);
 
 	for (i = 0; ret == -EBUSY && i < 500; i++) {
-		if (!i) {
-			printf("# %s: %s\n", name, fault.n.text);
-			name_openers();
-		}
+		if (!i)
+			say_openers(&fault.n);
 		usleep(20000);
 		ret = device_detach_flags(&fault.n, name, flags);
 	}

@@ -52,7 +52,7 @@ struct command {
 };
 
 void fault_command(const struct command *c);
-/* Detach a device that nobody has open, or will have for long: 0 or a negative errno. */
+/* Detach a device that nobody has open for long, see say_openers(): 0 or a negative errno. */
 int fault_detach(const char *name, u32 flags);
 /* 0, or an end. */
 void must(int ret, const char *what);

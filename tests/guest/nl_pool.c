@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/ybd_format.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -141,4 +142,16 @@ int pools_get(struct nlr *n, struct pools_info *p)
 	memset(p, 0, sizeof(*p));
 	nlm_init(scratch(), n, YBD_CMD_POOL_GET, NLM_F_DUMP);
 	return nlr_call(n, scratch(), take_pool, p);
+}
+
+void say_openers(const struct nlr *n)
+{
+	FILE *f = popen("ls -l /proc/[0-9]*/fd 2>/dev/null | grep /dev/ybd; ps axo pid,ppid,comm", "r");
+	char line[256];
+
+	printf("# detach: %s\n", n->text);
+	while (f && fgets(line, sizeof(line), f))
+		printf("# %s", line);
+	if (f)
+		pclose(f);
 }

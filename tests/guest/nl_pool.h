@@ -77,4 +77,11 @@ int device_resize(struct nlr *n, const char *name, u64 size, struct upper_info *
 int device_detach_flags(struct nlr *n, const char *name, u32 flags);
 int pools_get(struct nlr *n, struct pools_info *p);
 
+/*
+ * After a detach that was refused: who has a device open, as far as /proc tells. For programs that run
+ * when udev has ended: nobody is known to look at their devices then, and yet one was open twice, for
+ * a moment. They try again.
+ */
+void say_openers(const struct nlr *n);
+
 #endif

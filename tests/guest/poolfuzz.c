@@ -214,11 +214,17 @@ static void check_upper(struct mutant *b, u32 upper, int fd, const u64 *where)
 static void detach(u32 id)
 {
 	static struct nlm m;
-	int ret;
+	int i, ret = -EBUSY;
 
-	nlm_init(&m, &n, YBD_CMD_DEVICE_DETACH, 0);
-	nlm_u32(&m, YBD_A_DEVICE_ID, id);
-	ret = nlr_call(&n, &m, NULL, NULL);
+	for (i = 0; ret == -EBUSY && i < 500; i++) {
+		if (i == 1)
+			say_openers(&n);
+		if (i)
+			usleep(20000);
+		nlm_init(&m, &n, YBD_CMD_DEVICE_DETACH, 0);
+		nlm_u32(&m, YBD_A_DEVICE_ID, id);
+		ret = nlr_call(&n, &m, NULL, NULL);
+	}
 	ktap_check(!ret, "detach: %d %s", ret, n.text);
 }
 
