@@ -146,7 +146,9 @@ int pools_get(struct nlr *n, struct pools_info *p)
 
 void say_openers(const struct nlr *n)
 {
-	FILE *f = popen("ls -l /proc/[0-9]*/fd 2>/dev/null | grep /dev/ybd; ps axo pid,ppid,comm", "r");
+	/* the kernel's count first: what takes a moment may be over then */
+	FILE *f = popen("ybdctl list; ls -l /proc/[0-9]*/fd 2>/dev/null | grep /dev/ybd; ps axo pid,ppid,comm",
+			"r");
 	char line[256];
 
 	printf("# detach: %s\n", n->text);
