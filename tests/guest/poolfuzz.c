@@ -269,11 +269,20 @@ static void say_findings(const struct pool *p, u32 upper)
 	}
 }
 
+/* Was the upper, says a header that is right, made over another image than the one that is here? */
+static bool is_over_another(const struct mutant *b, const struct pool *p, u32 upper)
+{
+	return p && p->upper[upper].place == POOL_PLACE_LIVE &&
+	       memcmp(p->upper[upper].image_identity, b->m.upper[upper].header.image_identity,
+		      sizeof(p->upper[upper].image_identity));
+}
+
 static void try_upper(struct mutant *b, struct pool *p, u32 upper, bool write)
 {
 	/* which uuid it has may have been changed, too */
 	const u8 *uuid = p && p->upper[upper].place == POOL_PLACE_LIVE ? p->upper[upper].uuid :
 			 b->m.upper[upper].uuid;
+	bool over_another = is_over_another(b, p, upper);
 	u64 *where = library_map(p, upper);
 	struct upper_info u;
 	char image[16];
@@ -283,11 +292,13 @@ static void try_upper(struct mutant *b, struct pool *p, u32 upper, bool write)
 	if (upper_attach(&n, disk_fd, uuid, image, &u)) {
 		tally.refused++;
 		ktap_check(n.text[0], "upper %u: refused without a reason", upper);
-		ktap_check(!library_is_content(p) || !where,
+		ktap_check(!library_is_content(p) || !where || over_another,
 			   "upper %u: refused: %s; but nothing is wrong with it", upper, n.text);
 		free(where);
 		return;
 	}
+	ktap_check(!library_is_content(p) || !where || !over_another,
+		   "upper %u: attached over an image that it was not made over", upper);
 	if (where) {
 		tally.attached++;
 	} else {
