@@ -8,6 +8,9 @@
  * knows the first extent that reaches into it, and what is left is a search
  * within one bucket, without branches: one that is guessed wrong costs more
  * than the comparisons, and keeps the processor from starting on the next.
+ * For a large map time is spent on memory, and how many lookups wait for it at
+ * once depends on how few instructions each has: so what is rare is done by
+ * ybd_map_lookup_rare() from the start, and the rest needs no stack.
  */
 #ifdef __KERNEL__
 #include <linux/bitops.h>
@@ -30,7 +33,7 @@
 #define EXTENT_BYTES		16
 /* Physical units of a general extent have 40 bits. */
 #define EXT_PHYS_MAX		((1ULL << 40) - 1)
-/* Buckets with at most this many extents are compared as a whole. */
+/* So many extents of a bucket are compared at once; few buckets have more. */
 #define SCAN_MAX		4
 
 static const char *check_record(const struct ybd_map_extent *rec, u64 prev_end,
@@ -158,7 +161,7 @@ static void fill_sentinels(struct ybd_map_ext *ext)
 	u32 i;
 
 	for (i = 0; i < SCAN_MAX; i++) {
-		ext[i].start = U32_MAX;
+		ext[i].end = U32_MAX;
 		ext[i].len = U16_MAX;
 	}
 }
@@ -176,7 +179,7 @@ static void fill_exts(struct ybd_map *map, const struct ybd_map_extent *rec, u32
 		while (left) {
 			u16 len = min_t(u64, left, U16_MAX);
 
-			ext->start = start;
+			ext->end = start + len;
 			ext->len = len;
 			ext->phys_lo = phys;
 			ext->phys_hi = phys >> 32;
@@ -199,8 +202,7 @@ static void fill_buckets(struct ybd_map *map, u32 nr_buckets)
 	for (b = 0; b < nr_buckets; b++) {
 		u64 first = (u64)b << map->bucket_shift;
 
-		while (e < map->nr &&
-		       (u64)map->ext[e].start + map->ext[e].len <= first)
+		while (e < map->nr && map->ext[e].end <= first)
 			e++;
 		map->bucket[b] = e;
 		if (!(b & 0xfff))
@@ -300,7 +302,7 @@ static u32 bisect(const struct ybd_map_ext *ext, u32 lo, u32 hi, u32 unit)
 	while (lo < hi) {
 		u32 mid = lo + (hi - lo) / 2;
 
-		if ((u64)ext[mid].start + ext[mid].len <= unit)
+		if (ext[mid].end <= unit)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -311,12 +313,54 @@ static u32 bisect(const struct ybd_map_ext *ext, u32 lo, u32 hi, u32 unit)
 /* 1 if the extent ends at or before @unit, else 0. */
 static u32 ends_by(const struct ybd_map_ext *ext, u32 unit)
 {
-	return (u64)ext->start + ext->len <= unit;
+	return ext->end <= unit;
 }
 
 static u64 ext_phys(const struct ybd_map_ext *ext)
 {
 	return (u64)ext->phys_hi << 32 | ext->phys_lo;
+}
+
+static bool continues(const struct ybd_map_ext *a, const struct ybd_map_ext *b)
+{
+	return b->source == a->source && b->end - b->len == a->end &&
+	       ext_phys(b) == ext_phys(a) + a->len;
+}
+
+/*
+ * Where @sector is, when @e is the first extent that ends behind it. Returns
+ * the sectors up to the end of the extent, or of the hole in front of it. The
+ * compiler makes a jump of ?:, and holes cannot be guessed.
+ */
+static inline u64 ext_answer(const struct ybd_map *map, const struct ybd_map_ext *e,
+			     u64 sector, struct ybd_map_run *run)
+{
+	u32 unit = sector >> map->shift;
+	u32 start = e->end - e->len;
+	u32 hole = -(u32)(start > unit);
+	u32 end = e->end - (e->len & hole);
+
+	run->source = e->source | (int)hole;
+	run->phys = ((ext_phys(e) - start) << map->shift) + sector;
+	return ((u64)end << map->shift) - sector;
+}
+
+/* All of ybd_map_lookup_ext(), for large buckets and for runs of several extents. */
+static noinline void ybd_map_lookup_rare(const struct ybd_map *map, u64 sector, u32 nr,
+					 struct ybd_map_run *run)
+{
+	u32 unit = sector >> map->shift;
+	const u32 *bucket = &map->bucket[unit >> map->bucket_shift];
+	const struct ybd_map_ext *last = map->ext + map->nr - 1;
+	const struct ybd_map_ext *e = map->ext + bisect(map->ext, bucket[0], bucket[1], unit);
+	u64 have = ext_answer(map, e, sector, run);
+
+	/* Extents that were cut for their length continue in the next. */
+	while (run->source != YBD_MAP_HOLE && have < nr && e < last && continues(e, e + 1)) {
+		e++;
+		have += (u64)e->len << map->shift;
+	}
+	run->nr = min_t(u64, have, nr);
 }
 
 /**
@@ -330,32 +374,15 @@ void ybd_map_lookup_ext(const struct ybd_map *map, u64 sector, u32 nr,
 			struct ybd_map_run *run)
 {
 	u32 unit = sector >> map->shift;
-	const u32 *bucket = &map->bucket[unit >> map->bucket_shift];
-	const struct ybd_map_ext *e = map->ext + bucket[0], *last;
-	u64 have, start;
-	bool hole;
+	const struct ybd_map_ext *e = map->ext + map->bucket[unit >> map->bucket_shift];
+	u32 before;
 
 	/* nr_units ends with the last extent, so there is one behind unit. */
-	if (likely(bucket[1] - bucket[0] <= SCAN_MAX))
-		e += ends_by(e, unit) + ends_by(e + 1, unit) +
-		     ends_by(e + 2, unit) + ends_by(e + 3, unit);
-	else
-		e = map->ext + bisect(map->ext, bucket[0], bucket[1], unit);
-
-	start = (u64)e->start << map->shift;
-	hole = e->start > unit;
-	/* The compiler makes a jump of ?:, and holes cannot be guessed. */
-	have = (u64)(e->len & -(u32)!hole) << map->shift;
-	have += start - sector;
-	run->source = e->source | -(int)hole;
-	run->phys = (ext_phys(e) << map->shift) + (sector - start);
-	/* Extents that were cut for their length continue in the next. */
-	last = map->ext + map->nr - 1;
-	while (unlikely(have < nr) && !hole && e < last && e[1].source == e->source &&
-	       e[1].start == e->start + e->len &&
-	       ext_phys(e + 1) == ext_phys(e) + e->len) {
-		e++;
-		have += (u64)e->len << map->shift;
+	before = ends_by(e, unit) + ends_by(e + 1, unit) +
+		 ends_by(e + 2, unit) + ends_by(e + 3, unit);
+	if (unlikely(before == SCAN_MAX || ext_answer(map, e + before, sector, run) < nr)) {
+		ybd_map_lookup_rare(map, sector, nr, run);
+		return;
 	}
-	run->nr = min_t(u64, have, nr);
+	run->nr = nr;
 }

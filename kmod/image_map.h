@@ -31,9 +31,9 @@ struct ybd_map_run {
 	u32	nr;
 };
 
-/* One general extent; 12 bytes, and 4 of index, are what it costs. */
+/* One general extent, in units; 12 bytes, and 4 of index, are what it costs. */
 struct ybd_map_ext {
-	u32	start;
+	u32	end;
 	u32	phys_lo;
 	u16	len;
 	u8	phys_hi;

@@ -23,6 +23,7 @@ typedef uint64_t u64;
 #define U16_MAX			UINT16_MAX
 #define SZ_1M			(1U << 20)
 #define SECTOR_SHIFT		9
+#define noinline		__attribute__((noinline))
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define min(a, b)		((a) < (b) ? (a) : (b))

@@ -208,7 +208,10 @@ static void make_input(struct input *in, const struct shape *s)
 			at += (1 + below(s->max_hole)) * s->unit;
 		if (!i || !below(s->run) || phys + len > s->source_size) {
 			source = below(in->nr_sources);
-			phys = below((s->source_size - len) / s->unit + 1) * s->unit;
+			/* the same place of another source continues nothing */
+			if (!i || below(4) || phys + len > s->source_size)
+				phys = below((s->source_size - len) / s->unit + 1) *
+				       s->unit;
 		}
 		*rec = (struct ybd_map_extent) {
 			.start = at, .phys = phys, .len = len, .source = source,
