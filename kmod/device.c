@@ -697,7 +697,7 @@ int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack 
 {
 	bool force = flags & YBD_DETACH_FLAGS_FORCE;
 	struct gendisk *disk = dev->disk;
-	bool busy = false;
+	bool locked, busy = true;
 	int ret;
 
 	if (flags & YBD_DETACH_FLAGS_DESTROY && device_would_return(dev)) {
@@ -711,17 +711,18 @@ int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack 
 	/* A close that has the lock may wait for what is parked. */
 	if (force)
 		device_unpark(dev);
-	if (!device_lock_openers(disk, force)) {
-		busy = true;
-	} else {
-		if (!force && disk_openers(disk))
-			busy = true;
-		else
+	locked = device_lock_openers(disk, force);
+	if (locked) {
+		busy = !force && disk_openers(disk);
+		if (!busy)
 			dev->detaching = true;
 		mutex_unlock(&disk->open_mutex);
 	}
 	if (busy) {
-		NL_SET_ERR_MSG(extack, "device is open");
+		if (locked)
+			NL_SET_ERR_MSG(extack, "device is open");
+		else
+			NL_SET_ERR_MSG(extack, "device is open: a close of it has not ended");
 		mutex_lock(&ybd_registry_lock);
 		dev->life = YBD_DEVICE_LIVE;
 		mutex_unlock(&ybd_registry_lock);
