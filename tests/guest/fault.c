@@ -727,6 +727,7 @@ int main(int argc, char **argv)
 	must(image_unload(&fault.n, "base"), "unload");
 	ktap_check(!state_read(&fault.n, &s) && !s.n, "something is left");
 	ktap_done("nothing is left at the end");
+	openers_done();
 	printf("1..%u\n", ktap.n);
 	return ktap_exit();
 }

@@ -83,5 +83,7 @@ int pools_get(struct nlr *n, struct pools_info *p);
  * a moment. They try again.
  */
 void say_openers(const struct nlr *n);
+/* Last case of such a program: it never happened. Else skipped, with the first opener. */
+void openers_done(void);
 
 #endif

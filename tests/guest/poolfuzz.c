@@ -516,6 +516,7 @@ int main(int argc, char **argv)
 	load_images(on_disk, false);
 	ktap_check(!state_read(&n, &s) && !s.n, "something is left");
 	ktap_done("nothing is left at the end");
+	openers_done();
 	printf("1..%u\n", ktap.n);
 	return ktap_exit();
 }
