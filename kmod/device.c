@@ -650,8 +650,8 @@ out:
 }
 
 /*
- * Who closes last writes everything back with the lock held, and that may have to
- * wait for a source: the device is in use then. False after a second of that.
+ * What has the lock may wait for a source: a sync(2) of an open device, or the last
+ * close, when it drops pages that are being read. False after a second of that.
  */
 static bool device_lock_openers(struct gendisk *disk, bool force)
 {
@@ -722,7 +722,7 @@ int ybd_device_detach(struct ybd_device *dev, u32 flags, struct netlink_ext_ack 
 		if (locked)
 			NL_SET_ERR_MSG(extack, "device is open");
 		else
-			NL_SET_ERR_MSG(extack, "device is open: a close of it has not ended");
+			NL_SET_ERR_MSG(extack, "device is in use: an open, close or sync of it has not ended");
 		mutex_lock(&ybd_registry_lock);
 		dev->life = YBD_DEVICE_LIVE;
 		mutex_unlock(&ybd_registry_lock);

@@ -10,7 +10,7 @@
  * than the comparisons, and keeps the processor from starting on the next.
  * For a large map time is spent on memory, and how many lookups wait for it at
  * once depends on how few instructions each has: so what is rare is done by
- * ybd_map_lookup_rare() from the start, and the rest needs no stack.
+ * ybd_map_lookup_rare() from the start, and the rest needs few registers.
  */
 #ifdef __KERNEL__
 #include <linux/bitops.h>
