@@ -8,13 +8,18 @@
 
 #include "priv.h"
 
+/* Is all known of it? Of a damaged upper, or of one whose header is lost, nothing is given back. */
+static bool is_sound(const struct pool *p, u32 n)
+{
+	return !p->upper[n].broken && p->upper[n].place == POOL_PLACE_LIVE;
+}
+
 static void mark(struct pool *p, enum pool_fix fix)
 {
 	struct pool_finding *f = p->report.find;
 
-	/* of a damaged upper nothing is given back */
 	for (size_t i = 0; i < p->report.nr; i++)
-		if (f[i].fix == fix && (fix != POOL_FIX_LEAK || !p->upper[f[i].upper].broken))
+		if (f[i].fix == fix && (fix != POOL_FIX_LEAK || is_sound(p, f[i].upper)))
 			f[i].repaired = true;
 }
 
@@ -295,9 +300,7 @@ static u32 sound_owner(const struct pool *p, struct pool_owner e)
 {
 	u32 n = pool_owner_of(p, e);
 
-	if (n != POOL_NO_UPPER && (p->upper[n].broken || p->upper[n].place != POOL_PLACE_LIVE))
-		return POOL_NO_UPPER;
-	return n;
+	return n != POOL_NO_UPPER && is_sound(p, n) ? n : POOL_NO_UPPER;
 }
 
 static int mend_leaks(struct pool *p)
