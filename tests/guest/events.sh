@@ -5,41 +5,8 @@
 
 U_STORE=10ac0000-0000-4000-8000-000000000002
 EVENTS=nqn.2026-01.ybd:events
-STORM=nqn.2026-01.ybd:storm
+. tests/guest/storm.sh
 POOL=$(readlink -f /dev/disk/by-id/virtio-disk0)
-
-# pause SECONDS: without a process
-exec {never}<> <(:)
-pause()
-{
-	read -rt "$1" -u "$never" _ || :
-}
-
-# until_true SECONDS COMMAND...: those that start no process are asked often; what
-# others cost would be taken from what is waited for
-until_true()
-{
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) step=0.3
-	shift
-
-	case $1 in
-	node | gone | any) step=0.005 ;;
-	esac
-
-	while ! "$@"; do
-		[ "${EPOCHREALTIME/./}" -lt $end ] || { echo "never: $*"; return 1; }
-		pause $step
-	done
-}
-
-# reads DEVICE [MD5]: its first MiB can be read, and is that
-reads()
-{
-	local sum
-
-	sum=$(dd if="$1" bs=1M count=1 iflag=direct status=none 2>/dev/null | md5sum) || return 1
-	[ "${sum%% *}" = "${2-$(<"$T/first")}" ]
-}
 
 node() { [ -b "$1" ]; }
 gone() { [ ! -e "$1" ]; }
@@ -281,41 +248,10 @@ pcie()
 
 # ---- many at once ----
 
-# of number N: a MiB of it
-storm_uuid() { printf -v "$1" '5702a000-0000-4000-8000-%012d' "$2"; }
-
-storm_up()
+storm_made()
 {
-	local i u f
-
 	ybdctl pool create -q --name storm "$POOL" >/dev/null
-	nvmet_subsys $STORM
-	nvmet_show 1 $STORM
-	ybdctl connect $STORM "${TCP[@]}" >/dev/null
-	for ((i = 1; i <= STORM_DISKS; i++)); do
-		storm_uuid u $i
-		f=/tmp/storm$i
-		head -c 1M <(yes "disk $i") >$f
-		nvmet_ns $STORM $i "$(losetup -f --show $f)" "$u"
-		ybdctl wait --source "uuid:$u" --timeout 20 >/dev/null
-		ybdctl create "s$i" --layer "dev:uuid:$u" --pool storm --autostart >/dev/null
-	done
-	udevadm settle
-	ybdctl detach --all
-	ybdctl image unload --all
-}
-
-storm_events()
-{
-	local i n
-
-	for ((i = 0; i < STORM_EVENTS; i++)); do
-		n=$((RANDOM % STORM_DISKS + 1))
-		plugged[n]=$((RANDOM & 1))
-		nvmet_enable $STORM $n "${plugged[n]}"
-		[ $((RANDOM % 4)) != 0 ] || pause 0.1
-		[ $((i % 8)) != 4 ] || restart_udevd
-	done
+	storm_up storm
 }
 
 # What came meanwhile is lost to it, as at boot: it is asked to look at all.
@@ -326,38 +262,17 @@ restart_udevd()
 	udevadm trigger --action=add --subsystem-match=block
 }
 
-storm_state()
+storm_ended()
 {
-	local i sum
-
-	for ((i = 1; i <= STORM_DISKS; i++)); do
-		sum=$(head -c 1M <(yes "disk $i") | md5sum)
-		if [ "${plugged[i]}" = 1 ]; then
-			reads "/dev/ybd/s$i" "${sum%% *}" || { echo "s$i does not read"; return 1; }
-		else
-			! reads "/dev/ybd/s$i" "${sum%% *}" || { echo "s$i reads"; return 1; }
-		fi
-	done
-}
-
-storm()
-{
-	local plugged=() i
-
-	for ((i = 1; i <= STORM_DISKS; i++)); do
-		plugged[i]=1
-	done
-	udevadm trigger --action=add --subsystem-match=block
-	storm_events
-	udevadm settle
-	until_true 60 storm_state
-	until_true 30 not pgrep -x ybdctl
-	# nothing twice, and no image that nobody uses
-	json '(.devices | map(.name) | unique | length) == (.devices | length)' ybdctl list
-	json '.images | length <= '"$STORM_DISKS" ybdctl image list
 	no_trace
 	ybdctl disconnect $STORM
 	ybdctl pool check "$POOL"
+}
+
+stormed()
+{
+	storm
+	storm_ended
 }
 
 nvmet_subsys_up()
@@ -377,7 +292,7 @@ ktap_case "a path of two is lost: nobody notices" path_drops
 ktap_case "the disk of a pool goes and returns" pool_returns
 ktap_case "nothing is left" events_down
 ktap_case "PCIe: hot-add, surprise removal" pcie
-ktap_case "a device for each of $STORM_DISKS namespaces" storm_up
-ktap_case "storm: $STORM_EVENTS events, udevd restarted meanwhile" storm
+ktap_case "a device for each of $STORM_DISKS namespaces" storm_made
+ktap_case "storm: $STORM_EVENTS events, udevd restarted meanwhile" stormed
 ktap_note "$(cat "$T/times")"
 nvmet_down

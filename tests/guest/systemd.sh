@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2086
-# systemd.sh 1|2 [EVENTS]: first and second boot of a guest of the suite systemd-vm.
+# systemd.sh 1 EVENTS DISKS STORM_EVENTS, systemd.sh 2: first and second boot of a
+# guest of the suite systemd-vm.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/cli/guest/common.sh
 . tests/guest/nvmet.sh
+. tests/guest/storm.sh
 
 STORE=nqn.2026-01.ybd:store
 U_STORE=10ac0000-0000-4000-8000-000000000002
@@ -81,8 +83,14 @@ no_device_units()
 	[ -z "$(systemctl list-units --all --plain --no-legend 'dev-ybd*.device')" ]
 }
 
-# storm EVENTS: namespaces come and go, and udevd ends and starts in between
-storm()
+# Those that come while it is away wait for it, in a socket that systemd keeps.
+restart_udevd()
+{
+	systemctl restart systemd-udevd
+}
+
+# store_comes_and_goes EVENTS: and udevd ends and starts in between
+store_comes_and_goes()
 {
 	local on=(x 1 1) i n
 
@@ -91,7 +99,7 @@ storm()
 		n=$((RANDOM % 2 + 1))
 		on[n]=$((!on[n]))
 		nvmet_enable $STORE $n "${on[n]}"
-		[ $((RANDOM % 8)) != 0 ] || systemctl restart systemd-udevd
+		[ $((RANDOM % 8)) != 0 ] || restart_udevd
 		sleep "0.$((RANDOM % 8))"
 	done
 	for n in 1 2; do
@@ -111,6 +119,26 @@ readable()
 	[ "$(digest /dev/ybd/db 2>/dev/null)" = "$(<"$YBD_SHARE/digest")" ]
 }
 
+# No unit of the storm is left failed, or at work, when all have had their turn.
+stormed()
+{
+	local i names=()
+
+	storm
+	until_true 60 idle
+	none_failed
+	for ((i = 1; i <= STORM_DISKS; i++)); do
+		names+=("s$i")
+	done
+	ybdctl destroy --force "${names[@]}"
+	mapfile -t names < <(ybdctl image list --json |
+		jq -r '.images[] | select(.devices == 0) | .name')
+	ybdctl image unload "${names[@]}"
+	ybdctl disconnect $STORM
+	soon readable
+	json '.devices | map(.name) | sort == ["db", "fs"]' ybdctl list
+}
+
 container()
 {
 	systemctl start container
@@ -125,7 +153,9 @@ first()
 	ktap_case "a disk that comes has a unit, and its devices are there" comes
 	ktap_case "devices have no device units" no_device_units
 	ktap_note "seed $SEED (YBD_SEED)"
-	ktap_case "a storm of $1 events, with restarts of udevd" storm "$1"
+	ktap_case "a storm of $1 events, with restarts of udevd" store_comes_and_goes "$1"
+	ktap_case "a device for each of $STORM_DISKS namespaces" storm_up local
+	ktap_case "storm: $STORM_EVENTS events of theirs, with restarts of udevd" stormed
 	ktap_case "a container runs while the host goes down" container
 }
 
@@ -179,5 +209,10 @@ second()
 	ktap_case "a file system is left mounted" left_mounted
 }
 
-if [ "$1" = 1 ]; then first "$2"; else second; fi
+if [ "$1" = 1 ]; then
+	STORM_DISKS=$3 STORM_EVENTS=$4
+	first "$2"
+else
+	second
+fi
 ktap_end
