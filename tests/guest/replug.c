@@ -11,7 +11,8 @@
  * did, how many failed, how many were wrong, how long the longest took, and in what
  * time half, 99% and 99.9% were done (to a factor of two). What
  * can be written is now and then written with what it has already: pieces of less
- * than a block, so that something has to be read for it.
+ * than a block, so that something has to be read for it. YBD_PACE=N leaves N times
+ * as long between two reads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -218,6 +219,8 @@ static void report(const struct dev *d)
 
 static int do_read(int n, char **path)
 {
+	const char *times = getenv("YBD_PACE");
+	unsigned int slower = times ? strtoul(times, NULL, 10) : 1;
 	struct dev *d = calloc(n, sizeof(*d));
 	pthread_t *id = calloc(n * THREADS, sizeof(*id));
 	char c;
@@ -225,7 +228,7 @@ static int do_read(int n, char **path)
 
 	if (!d || !id)
 		die("memory");
-	pace = 2000 + 3000 * n;
+	pace = (2000 + 3000 * n) * slower;
 	for (i = 0; i < n; i++)
 		dev_open(&d[i], path[i]);
 	for (i = 0; i < n * (int)THREADS; i++)

@@ -127,7 +127,8 @@ fio_start() # NAME
 	local i
 	for i in 8 9; do
 		alone fio --name="$1$i" --filename="/dev/ybd/$1$i" --direct=1 --rw=randwrite \
-			--bs=$((i == 8 ? 4 : 2))k --size=8m --loops=1000000 --thinktime=20000 \
+			--bs=$((i == 8 ? 4 : 2))k --size=8m --loops=1000000 \
+			--thinktime=$((20000 * ${YBD_PACE:-1})) \
 			--verify=crc32c --verify_backlog=64 --verify_fatal=1 --randseed=$i \
 			>"$work/fio-$1$i" 2>&1 &
 		declare -g "fio_$i=$!"
