@@ -15,6 +15,7 @@
 #include "device.h"
 #include "image.h"
 #include "io.h"
+#include "netlink.h"
 #include "park.h"
 #include "source.h"
 #include "upper_pool.h"
@@ -417,6 +418,8 @@ static void device_finish_detach(struct ybd_device *dev)
 	if (dev->upper)
 		ybd_upper_stop(dev->upper);
 	device_set_life(dev, YBD_DEVICE_DETACHED);
+	/* Here, as whoever has asked for it may have gone. */
+	ybd_nl_device_detached(dev);
 	put_disk(dev->disk);
 }
 

@@ -135,6 +135,15 @@ void ybd_nl_quota_level(struct ybd_device *dev)
 	ybd_nl_notify(YBD_CMD_DEVICE_QUOTA_NTF, answer_size(0), fill_device_event, dev);
 }
 
+/**
+ * ybd_nl_device_detached - tell who listens that a detach has ended
+ * @dev: the caller has a reference
+ */
+void ybd_nl_device_detached(struct ybd_device *dev)
+{
+	ybd_nl_notify(YBD_CMD_DEVICE_DETACHED_NTF, answer_size(0), fill_device, dev);
+}
+
 /* Find the device that @info names by number or name, and hold it. */
 static struct ybd_device *device_get(struct genl_info *info)
 {
@@ -339,8 +348,6 @@ int ybd_nl_device_detach_doit(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	ret = ybd_device_detach(dev, flags, info->extack);
-	if (!ret)
-		ybd_nl_notify(YBD_CMD_DEVICE_DETACHED_NTF, answer_size(0), fill_device, dev);
 	ybd_device_put(dev);
 	return ret;
 }

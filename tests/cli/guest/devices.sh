@@ -214,7 +214,7 @@ waits_for_udev()
 	ybdctl detach u 9<&- &
 	sleep 1
 	exec 9<&-
-	wait $!
+	wait $! || :
 	udevadm control --start-exec-queue
 }
 alone "detach: waits for udev, and for nobody else" waits_for_udev
@@ -266,6 +266,50 @@ monitor()
 	[ $got = 141 ] || { echo "status $got, not that of SIGPIPE"; return 1; }
 }
 alone "monitor: each event on a line" monitor
+
+in_flight() # DISK N
+{
+	local stat
+	read -ra stat <"/sys/block/$1/stat"
+	[ "${stat[8]}" = "$2" ]
+}
+
+# What is below does not answer: a detach by force does not wait for ever, and who
+# listens hears when it has ended.
+long_detach()
+{
+	local loop
+
+	modprobe -a dm-mod loop
+	head -c 4M /dev/urandom >"$T/slow"
+	loop=$(losetup -f --show "$T/slow")
+	echo "0 8192 linear $loop 0" | dmsetup create --noudevsync t
+	udevadm settle
+	ybdctl create c1 --layer dev:/dev/mapper/t --ro >/dev/null
+	udevadm settle
+	pids=()	# not local: for the trap
+	trap 'dmsetup resume --noudevsync t; kill "${pids[@]}"' EXIT
+	ybdctl monitor --json >"$T/events" &
+	pids+=($!)
+	soon grep -q listening "$T/events"
+	dmsetup suspend --nolockfs --noudevsync --noflush t
+	dd if=/dev/ybd0 of=/dev/null bs=4096 count=1 iflag=direct status=none &
+	soon in_flight ybd0 1
+	refused 1 'goes on by itself' ybdctl detach --force c1
+	not grep -q device-detached "$T/events"
+	dmsetup resume --noudevsync t
+	wait $! || :
+	soon grep -q device-detached "$T/events"
+	jq -se '.[-1] | .event == "device-detached" and .device.name == "c1"' "$T/events" >/dev/null
+	kill "${pids[@]}"
+	trap - EXIT
+	soon test ! -e /sys/block/ybd0
+	ybdctl image unload --all
+	dmsetup remove --noudevsync --retry t
+	losetup -d "$loop"
+	rm "$T/slow"
+}
+alone "detach: what takes long goes on, and is told of" long_detach
 
 many_at_once()
 {
