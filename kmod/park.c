@@ -267,10 +267,12 @@ static void park_tick_work(struct work_struct *work)
 {
 	struct ybd_source *source = container_of(work, struct ybd_source, tick.work);
 	struct bio_list over = BIO_EMPTY_LIST;
-	unsigned long now = jiffies;
 	struct bio *bio;
+	unsigned long now;
 
 	spin_lock_irq(&source->lock);
+	/* With the lock: nothing was parked later than this. */
+	now = jiffies;
 	park_take(source, &over, park_is_over, &now);
 	if (!bio_list_empty(&source->parked)) {
 		queue_delayed_work(ybd_wq, &source->tick, PARK_TICK);
