@@ -61,7 +61,7 @@ deb: setup
 	@packaging/build-deb $(DEB_ARGS)
 
 gen:
-	@scripts/gen-netlink
+	@scripts/gen-netlink $(KSRC)
 
 clean:
 	rm -rf build
@@ -81,7 +81,7 @@ help:
 	@echo 'make bench        measure, side by side with others'
 	@echo 'make lint         checkpatch, sparse, W=1, cppcheck, shellcheck, mandoc'
 	@echo 'make deb          Debian packages, see packaging/README'
-	@echo 'make gen          netlink code again from its YAML description'
+	@echo 'make gen          netlink code again from its YAML description; KSRC=LINUX-7.3'
 	@echo 'make clean        remove build/; distclean: also the guest root'
 	@echo
 	@echo 'All but clean install missing Debian packages first (NO_SETUP=1: no).'

@@ -139,6 +139,7 @@ BAD = [
     (USAGE, "connect nqn.x --transport tcp --traddr ::1 --ctrl-loss-tmo x", "nor off"),
     (USAGE, "connect nqn.x --transport rdma --traddr ::1 --tls", "--tls is for tcp"),
     (USAGE, "connect nqn.x --transport tcp --traddr ::1 --keyring x", "need --tls"),
+    (USAGE, "connect --all --hdr-digest", "--all takes what is in the file"),
     (USAGE, "connect --transport tcp --traddr ::1 " + "x" * 224, "longer than 223"),
     (USAGE, "connect --all nqn.x", "exclude each other"),
     (USAGE, "connect --all --traddr ::1", "takes what is in the file"),

@@ -43,12 +43,14 @@ _ybdctl_value()
 		_ybdctl_reply -W "512 4096" -- "$2" ;;
 	--cgroup)
 		_ybdctl_reply -W "$(cd /sys/fs/cgroup && compgen -d -- "$2")" -- "$2" ;;
-	--source)
+	--source | --hot-list)
 		_ybdctl_reply -f -- "$2" ;;
 	--output)
 		_ybdctl_reply -d -- "$2" ;;
 	--format)
-		_ybdctl_reply -W "overlaybd raw tar" -- "$2" ;;
+		_ybdctl_reply -W "overlaybd overlayfs raw tar" -- "$2" ;;
+	--journal)
+		_ybdctl_reply -W "auto none" -- "$2" ;;
 	--fs)
 		_ybdctl_reply -W "ext4 erofs" -- "$2" ;;
 	--platform)
@@ -59,7 +61,10 @@ _ybdctl_value()
 		_ybdctl_reply -W "tcp rdma loop" -- "$2" ;;
 	--config)
 		_ybdctl_reply -f -- "$2" ;;
-	--timeout | --bound | --removed) ;;
+	--timeout | --bound | --removed | --below) ;;
+	--traddr | --trsvcid | --host-traddr | --host-iface | --hostnqn | --hostid) ;;
+	--io-queues | --write-queues | --poll-queues | --queue-size | --keyring | --tls-key) ;;
+	--keep-alive-tmo | --reconnect-delay | --ctrl-loss-tmo | --fast-io-fail-tmo) ;;
 	--layer | --esnap | --replug-timeout | --name | --uuid | --image-name | --options | -o | --uppers | \
 		--drop-upper) ;;
 	*) return 1 ;;

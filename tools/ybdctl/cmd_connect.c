@@ -331,16 +331,17 @@ static void check_one(struct connect *c)
 
 static void check_all(const struct connect *c, int n)
 {
+	bool other = c->hdr_digest || c->data_digest;
 	size_t i;
 
 	if (n)
 		cmd_usage("--all and an NQN exclude each other");
 	for (i = 0; i < NR_TEXTS; i++)
-		if (c->text[i])
-			cmd_usage("--all takes what is in the file: only --config, --ctrl-loss-tmo and --fast-io-fail-tmo go with it");
+		other = other || c->text[i];
 	for (i = 0; i < NR_NUMBERS; i++)
-		if (c->number[i])
-			cmd_usage("--all takes what is in the file: only --config, --ctrl-loss-tmo and --fast-io-fail-tmo go with it");
+		other = other || c->number[i];
+	if (other)
+		cmd_usage("--all takes what is in the file: only --config, --ctrl-loss-tmo, --fast-io-fail-tmo and --tls go with it");
 }
 
 int cmd_connect(const struct cmd *cmd, int argc, char **argv)

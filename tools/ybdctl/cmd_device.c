@@ -339,7 +339,7 @@ int cmd_create(const struct cmd *cmd, int argc, char **argv)
 		OPT_STR("replug-timeout", "SECONDS", &c.replug,
 			"How long reads wait for a source that is gone; by default not."),
 		OPT_FLAG("unjournaled", &c.unjournaled,
-			 "Also over an ext4 without a journal."),
+			 "Also over an ext2, ext3 or ext4 without a journal."),
 		OPT_SIZE("size", &c.size, "Size, at least the image's, which is the default."),
 		OPT_SIZE("block-size", &c.block_size,
 			 "Logical block size, 512 or 4096; by default the image's."),

@@ -44,7 +44,7 @@ enum ybd_map_kind {
  * enum ybd_device_state - Life of a device.
  * @YBD_DEVICE_STATE_LIVE: Takes I/O.
  * @YBD_DEVICE_STATE_DETACHED: Detached by force, waiting for its last opener
- *   to close it.
+ *   to close it; or being detached or, for a moment, resized.
  */
 enum ybd_device_state {
 	YBD_DEVICE_STATE_LIVE,
@@ -64,7 +64,8 @@ enum ybd_image_flags {
 /**
  * enum ybd_detach_flags
  * @YBD_DETACH_FLAGS_FORCE: Detach an open device: new I/O fails at once, the
- *   answer comes when all I/O below has drained, the name goes with the last
+ *   answer comes when all I/O below has drained or after 30 seconds
+ *   (EINPROGRESS, and it goes on by itself), the name goes with the last
  *   close.
  * @YBD_DETACH_FLAGS_DESTROY: The upper goes with the device, also one that is
  *   kept in a pool. Volatile and RAM uppers go anyway.
