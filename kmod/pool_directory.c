@@ -148,19 +148,51 @@ static struct pool_place *place_new(struct ybd_pool *pool, u32 nr,
 /* In place of one of which nothing is known: what it owns is given to nobody. */
 #define PLACE_FENCED	xa_mk_value(1)
 
+static int fence_place(struct ybd_pool *pool, u32 nr, const char *why)
+{
+	pr_err("pool %pUb: upper %u: %s: it and what it has cannot be used\n", &pool->uuid, nr,
+	       why);
+	return xa_err(xa_store(&pool->places, nr, PLACE_FENCED, GFP_KERNEL));
+}
+
 /* One of the places that the tables name. */
 static int read_place(struct ybd_pool *pool, u32 nr, const struct ybd_fmt_upper *slot)
 {
 	const struct ybd_fmt_upper *header = slot_right(pool, nr, slot);
 
-	if (IS_ERR(header)) {
-		pr_err("pool %pUb: upper %u: no header is valid: it and what it has cannot be used\n",
-		       &pool->uuid, nr);
-		return xa_err(xa_store(&pool->places, nr, PLACE_FENCED, GFP_KERNEL));
-	}
+	if (IS_ERR(header))
+		return fence_place(pool, nr, "no header is valid");
 	if (!header || le32_to_cpu(header->state) != YBD_FMT_UPPER_LIVE)
 		return 0;
 	return PTR_ERR_OR_ZERO(place_new(pool, nr, header));
+}
+
+/*
+ * Those of [@first, @first + @nr) that are named. One of which a slot cannot be read is
+ * fenced: the other slot may be the older one, and what is written next would go over
+ * the newer.
+ */
+static int read_places(struct ybd_pool *pool, u32 first, u32 nr, const unsigned long *named,
+		       void *slots)
+{
+	int ret = ybd_pool_rw(pool, REQ_OP_READ, slot_block(pool, first, 0), slots, 2 * nr);
+	bool ok = !ret;
+	u32 k;
+
+	if (pool_has_failed(pool))
+		return -EIO;
+	for (k = 0, ret = 0; k < nr && !ret; k++) {
+		if (!test_bit(first + k, named))
+			continue;
+		if (ok)
+			ret = read_place(pool, first + k, slots + 2 * k * YBD_FMT_BLOCK_SIZE);
+		else if (nr > 1)
+			/* One bad block must not take the others with it. */
+			ret = read_places(pool, first + k, 1, named, slots);
+		else
+			ret = fence_place(pool, first, "its header cannot be read");
+	}
+	return ret;
 }
 
 /* Whoever is live has a chunk for its log: the tables name all that matter. */
@@ -228,7 +260,7 @@ int ybd_pool_directory_read(struct ybd_pool *pool)
 {
 	unsigned long *named = named_places(pool);
 	void *slots = ybd_pool_buf_alloc(YBD_FMT_CHUNK_BLOCKS, GFP_KERNEL);
-	u32 i, k, nr;
+	u32 i, nr;
 	int ret = 0;
 
 	if (!named || !slots) {
@@ -238,11 +270,7 @@ int ybd_pool_directory_read(struct ybd_pool *pool)
 	for (i = find_first_bit(named, pool->nr_uppers); i < pool->nr_uppers && !ret;
 	     i = find_next_bit(named, pool->nr_uppers, i + nr)) {
 		nr = min_t(u32, READ_PLACES, pool->nr_uppers - i);
-		ret = ybd_pool_rw(pool, REQ_OP_READ, slot_block(pool, i, 0), slots, 2 * nr);
-		for (k = 0; k < nr && !ret; k++)
-			if (test_bit(i + k, named))
-				ret = read_place(pool, i + k,
-						 slots + 2 * k * YBD_FMT_BLOCK_SIZE);
+		ret = read_places(pool, i, nr, named, slots);
 	}
 	if (!ret)
 		find_free(pool);
@@ -327,8 +355,8 @@ int ybd_pool_place_take(struct ybd_pool *pool, const char *name, const uuid_t *u
 		if (xa_load(&pool->places, i))
 			continue;
 		ret = ybd_pool_header_read(pool, i, header);
-		if (ret && ret != -EUCLEAN)
-			return ret;
+		if (ret == -ENOMEM || pool_has_failed(pool))
+			return ret ?: -EIO;
 		/* One that is live has chunks, so this would be damage too. */
 		if (ret || le32_to_cpu(header->state) == YBD_FMT_UPPER_LIVE)
 			continue;
