@@ -85,8 +85,16 @@ static void discard_work(struct work_struct *work)
 {
 	struct ybd_pool *pool = container_of(work, struct ybd_pool, discard.work);
 
-	while (!discard_some(pool))
+	while (!READ_ONCE(pool->discard_leave) && !discard_some(pool))
 		cond_resched();
+}
+
+/* It goes on to the end of the run that it is at. May sleep. */
+static void discard_stop(struct ybd_pool *pool)
+{
+	WRITE_ONCE(pool->discard_leave, true);
+	cancel_delayed_work_sync(&pool->discard);
+	WRITE_ONCE(pool->discard_leave, false);
 }
 
 /**
@@ -152,7 +160,7 @@ void ybd_pool_discard_rest(struct ybd_pool *pool)
 {
 	unsigned long end = jiffies + DISCARD_REST;
 
-	cancel_delayed_work_sync(&pool->discard);
+	discard_stop(pool);
 	while (time_before(jiffies, end) && !discard_some(pool))
 		cond_resched();
 }
@@ -160,5 +168,5 @@ void ybd_pool_discard_rest(struct ybd_pool *pool)
 /* Nobody uses the pool any more. May sleep. */
 void ybd_pool_discard_exit(struct ybd_pool *pool)
 {
-	cancel_delayed_work_sync(&pool->discard);
+	discard_stop(pool);
 }

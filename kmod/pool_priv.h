@@ -96,6 +96,7 @@ struct pool_place {
  * @failure: why nothing is written any more, a literal, or NULL; never unset
  * @fail_work: tells of it
  * @discard: tells the device what is free, see pool_discard.c
+ * @discard_leave: it is to end, and not only when all is told
  * @shown: woken when segments are free that were hidden
  * @block_mask: logical block size of @b in sectors, minus 1
  * @nr_blocks: size
@@ -141,6 +142,7 @@ struct ybd_pool {
 	const char		*failure;
 	struct work_struct	fail_work;
 	struct delayed_work	discard;
+	bool			discard_leave;
 	wait_queue_head_t	shown;
 	unsigned int		block_mask;
 	u64			nr_blocks;
