@@ -36,8 +36,11 @@ static struct ybd_upper *upper_alloc(struct ybd_pool *pool)
 	if (!upper)
 		return NULL;
 	spin_lock_init(&upper->lock);
+	if (ybd_upper_space_init(upper)) {
+		kfree(upper);
+		return NULL;
+	}
 	ybd_umap_init(&upper->map);
-	ybd_upper_space_init(upper);
 	upper->quota = U64_MAX;
 	ybd_fill_init(&upper->fill, quota_tell_level);
 	upper->pool = pool;

@@ -97,9 +97,9 @@ struct upper_gone {
  * @gone: blocks that are gone, in two phases
  * @phase: the one that gathers
  * @reclaiming: the other one is under way
- * @reclaim_queued: @reclaim_rcu is under way
+ * @reclaim_queued: @reclaim is under way
  * @dying: neither a further one nor a commit is to begin by itself
- * @reclaim_rcu: for its grace period
+ * @reclaim: for its grace period
  * @waiting: bios that wait for space
  * @waiting_work: the same of struct ybd_waiter
  * @resend: bios that wait to be sent again
@@ -143,7 +143,7 @@ struct ybd_upper {
 	bool			reclaiming;
 	bool			reclaim_queued;
 	bool			dying;
-	struct rcu_head		reclaim_rcu;
+	struct upper_reclaim	*reclaim;
 	struct bio_list		waiting;
 	struct list_head	waiting_work;
 	struct bio_list		resend;
@@ -168,7 +168,7 @@ static inline u64 upper_nr_counted(const struct ybd_upper *upper)
 
 /* ---- upper_space.c: blocks and segments ---- */
 
-void ybd_upper_space_init(struct ybd_upper *upper);
+int ybd_upper_space_init(struct ybd_upper *upper);
 void ybd_upper_space_stop(struct ybd_upper *upper);
 void ybd_upper_space_exit(struct ybd_upper *upper);
 struct upper_segment *ybd_upper_segment_alloc(const struct ybd_upper *upper, gfp_t gfp);

@@ -343,12 +343,27 @@ static void reclaim_phase(struct ybd_upper *upper, unsigned int phase)
 	} while (segment);
 }
 
+/**
+ * struct upper_reclaim - a grace period of an upper, which may go before that has passed
+ * @rcu: of it
+ * @lock: protects @upper, and keeps it; taken before its own
+ * @upper: whose blocks are to be used again; NULL once it has gone
+ *
+ * One grace period is of all I/O to the pool, and what other uppers have under way may
+ * be held back for long. Nobody waits for that here: I/O of an upper that goes has
+ * ended, and no other's can meet its blocks. It leaves this behind.
+ */
+struct upper_reclaim {
+	struct rcu_head		rcu;
+	spinlock_t		lock;	/* upper */
+	struct ybd_upper	*upper;
+};
+
 static void reclaim_begin(struct ybd_upper *upper);
 
 /* A grace period has passed since these blocks were gone. */
-static void reclaim_end(struct rcu_head *rcu)
+static void reclaim_end(struct ybd_upper *upper)
 {
-	struct ybd_upper *upper = container_of(rcu, struct ybd_upper, reclaim_rcu);
 	unsigned long flags;
 	bool again;
 
@@ -362,9 +377,38 @@ static void reclaim_end(struct rcu_head *rcu)
 	if (has_waiters(upper) || (!upper->dying && ybd_upper_gone_is_much(upper)))
 		queue_work(ybd_log_wq, &upper->space_work);
 	spin_unlock_irqrestore(&upper->lock, flags);
-	/* Not to be touched any more otherwise. */
 	if (again)
 		reclaim_begin(upper);
+}
+
+/* Process context. */
+static void reclaim_rcu(struct rcu_head *rcu)
+{
+	struct upper_reclaim *reclaim = container_of(rcu, struct upper_reclaim, rcu);
+	bool gone;
+
+	spin_lock_bh(&reclaim->lock);
+	gone = !reclaim->upper;
+	if (!gone)
+		reclaim_end(reclaim->upper);
+	spin_unlock_bh(&reclaim->lock);
+	if (gone)
+		kfree(reclaim);
+}
+
+/* The upper goes; no commit and no I/O of it is under way. May sleep. */
+static void reclaim_leave(struct ybd_upper *upper)
+{
+	struct upper_reclaim *reclaim = upper->reclaim;
+	bool queued;
+
+	spin_lock_bh(&reclaim->lock);
+	reclaim->upper = NULL;
+	/* Only the end of one begins another by now. */
+	queued = upper->reclaim_queued;
+	spin_unlock_bh(&reclaim->lock);
+	if (!queued)
+		kfree(reclaim);
 }
 
 /* Is so much gone that it is worth a commit, for others to use? Not while one is due. */
@@ -395,9 +439,9 @@ bool ybd_upper_gone_close(struct ybd_upper *upper)
 static void reclaim_begin(struct ybd_upper *upper)
 {
 	if (ybd_is_mutant(YBD_MUTANT_REUSE_BEFORE_DRAINED))
-		reclaim_end(&upper->reclaim_rcu);
+		reclaim_end(upper);
 	else
-		call_srcu(&upper->pool->srcu, &upper->reclaim_rcu, reclaim_end);
+		call_srcu(&upper->pool->srcu, &upper->reclaim->rcu, reclaim_rcu);
 }
 
 /* See above. Any context, without the lock. */
@@ -633,11 +677,16 @@ void ybd_upper_kick_waiters(struct ybd_upper *upper)
 	spin_unlock_irqrestore(&upper->lock, flags);
 }
 
-/* An upper without segments. */
-void ybd_upper_space_init(struct ybd_upper *upper)
+/* An upper without segments. May sleep. Return: 0 or -ENOMEM. */
+int ybd_upper_space_init(struct ybd_upper *upper)
 {
 	int i;
 
+	upper->reclaim = kzalloc(sizeof(*upper->reclaim), GFP_KERNEL);
+	if (!upper->reclaim)
+		return -ENOMEM;
+	spin_lock_init(&upper->reclaim->lock);
+	upper->reclaim->upper = upper;
 	INIT_LIST_HEAD(&upper->segments);
 	for (i = 0; i < UPPER_BUCKETS; i++)
 		INIT_LIST_HEAD(&upper->bucket[i]);
@@ -650,16 +699,7 @@ void ybd_upper_space_init(struct ybd_upper *upper)
 	INIT_WORK(&upper->space_work, space_work);
 	INIT_WORK(&upper->resend_work, resend_work);
 	upper->full_at = -1;
-}
-
-static bool reclaim_is_queued(struct ybd_upper *upper)
-{
-	bool queued;
-
-	spin_lock_irq(&upper->lock);
-	queued = upper->reclaim_queued;
-	spin_unlock_irq(&upper->lock);
-	return queued;
+	return 0;
 }
 
 /**
@@ -687,9 +727,7 @@ void ybd_upper_space_exit(struct ybd_upper *upper)
 {
 	struct upper_segment *segment, *next;
 
-	/* One that was decided on before may be queued only now: hence again. */
-	while (reclaim_is_queued(upper))
-		srcu_barrier(&upper->pool->srcu);
+	reclaim_leave(upper);
 	/* All that was recorded is durable, and there is no I/O that is to drain. */
 	if (upper->stopped && !ybd_upper_has_failed(upper) && !upper->destroy) {
 		reclaim_phase(upper, 0);
