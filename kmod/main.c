@@ -17,6 +17,7 @@
 
 struct workqueue_struct *ybd_wq;
 struct workqueue_struct *ybd_log_wq;
+struct workqueue_struct *ybd_commit_wq;
 struct workqueue_struct *ybd_resend_wq;
 struct workqueue_struct *ybd_wait_wq;
 
@@ -28,9 +29,12 @@ static int __init ybd_init(void)
 	if (!ybd_wq)
 		return -ENOMEM;
 	ret = -ENOMEM;
+	ybd_commit_wq = alloc_workqueue("ybd_commit", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!ybd_commit_wq)
+		goto err_wq;
 	ybd_log_wq = alloc_workqueue("ybd_log", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!ybd_log_wq)
-		goto err_wq;
+		goto err_commit_wq;
 	ybd_resend_wq = alloc_workqueue("ybd_resend", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!ybd_resend_wq)
 		goto err_log_wq;
@@ -74,6 +78,8 @@ err_resend_wq:
 	destroy_workqueue(ybd_resend_wq);
 err_log_wq:
 	destroy_workqueue(ybd_log_wq);
+err_commit_wq:
+	destroy_workqueue(ybd_commit_wq);
 err_wq:
 	destroy_workqueue(ybd_wq);
 	return ret;
@@ -90,6 +96,7 @@ static void __exit ybd_exit(void)
 	destroy_workqueue(ybd_wait_wq);
 	destroy_workqueue(ybd_resend_wq);
 	destroy_workqueue(ybd_log_wq);
+	destroy_workqueue(ybd_commit_wq);
 	destroy_workqueue(ybd_wq);
 }
 

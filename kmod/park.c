@@ -111,7 +111,7 @@ static bool park_add(struct io_hook *hook, struct bio *bio, u32 nr)
 		source->beats = 0;
 	bio_list_add(&source->parked, bio);
 	source->nr_parked++;
-	queue_delayed_work(ybd_wq, &source->tick, PARK_TICK);
+	queue_delayed_work(ybd_commit_wq, &source->tick, PARK_TICK);
 	/* It was below when another block device came. */
 	if (nr != source->swaps)
 		queue_work(ybd_resend_wq, &source->resend);
@@ -275,7 +275,7 @@ static void park_tick_work(struct work_struct *work)
 	now = jiffies;
 	park_take(source, &over, park_is_over, &now);
 	if (!bio_list_empty(&source->parked)) {
-		queue_delayed_work(ybd_wq, &source->tick, PARK_TICK);
+		queue_delayed_work(ybd_commit_wq, &source->tick, PARK_TICK);
 		if (!(++source->beats % PARK_TRY_TICKS) && park_may_answer(source))
 			queue_work(ybd_resend_wq, &source->resend);
 	}

@@ -377,7 +377,7 @@ static void log_write_end(struct bio *bio)
 		queue_work(ybd_log_wq, &log->keeper);
 	log_let_others(log);
 	if (more)
-		queue_work(ybd_wq, &log->write_work);
+		queue_work(ybd_commit_wq, &log->write_work);
 	else
 		log_commit_end(log);
 }
@@ -453,7 +453,7 @@ static void log_write_work(struct work_struct *work)
 /* The keeper has provided a chunk for a commit that was stalled. */
 void ybd_log_go_on(struct upper_log *log)
 {
-	queue_work(ybd_wq, &log->write_work);
+	queue_work(ybd_commit_wq, &log->write_work);
 }
 
 /* ---- commits of a pool ---- */
@@ -463,7 +463,7 @@ static void flush_end(struct bio *bio)
 {
 	struct ybd_commit *commit = bio->bi_private;
 
-	queue_work(ybd_wq, &commit->work);
+	queue_work(ybd_commit_wq, &commit->work);
 }
 
 /*
@@ -538,7 +538,7 @@ static void flush_done(struct ybd_commit *commit)
 	if (list_empty(&commit->waiting))
 		commit->busy = false;
 	else
-		queue_work(ybd_wq, &commit->work);
+		queue_work(ybd_commit_wq, &commit->work);
 	spin_unlock_irqrestore(&commit->lock, flags);
 }
 
@@ -555,7 +555,7 @@ static void commit_add(struct upper_log *log, bool may_submit)
 		if (may_submit)
 			log_write(log);
 		else
-			queue_work(ybd_wq, &log->write_work);
+			queue_work(ybd_commit_wq, &log->write_work);
 		return;
 	}
 	spin_lock_irqsave(&commit->lock, flags);
@@ -568,7 +568,7 @@ static void commit_add(struct upper_log *log, bool may_submit)
 	if (may_submit)
 		commit_run(commit);
 	else
-		queue_work(ybd_wq, &commit->work);
+		queue_work(ybd_commit_wq, &commit->work);
 }
 
 /**

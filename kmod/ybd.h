@@ -63,11 +63,17 @@ extern unsigned int ybd_registry_generation;
 /* For I/O that may not be done where it arises; WQ_MEM_RECLAIM. */
 extern struct workqueue_struct *ybd_wq;
 
-/* For what waits for I/O to a pool, which can need ybd_wq; WQ_MEM_RECLAIM. */
+/*
+ * For commits, and for the clocks of sources: nothing in it waits for a source, or for
+ * a cgroup's share of one, as what is in ybd_wq can; WQ_MEM_RECLAIM.
+ */
+extern struct workqueue_struct *ybd_commit_wq;
+
+/* For what waits for I/O to a pool, which can need the two; WQ_MEM_RECLAIM. */
 extern struct workqueue_struct *ybd_log_wq;
 
 /*
- * For bios that are sent again, which can wait for what the other two have to give
+ * For bios that are sent again, which can wait for what the other three have to give
  * back; WQ_MEM_RECLAIM.
  */
 extern struct workqueue_struct *ybd_resend_wq;
