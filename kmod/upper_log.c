@@ -10,6 +10,7 @@
  * write. Who has made log->busy true owns it.
  */
 #include <linux/bio.h>
+#include <linux/blk-cgroup.h>
 #include <linux/crc32c.h>
 #include <linux/slab.h>
 
@@ -400,6 +401,15 @@ static bool log_stall(struct upper_log *log)
 	return true;
 }
 
+/*
+ * Others wait for a commit too, whoever began it: no cgroup's share may hold it back.
+ * Metadata alone would pass, but not before Linux 6.3, and no flush.
+ */
+static void log_bio_for_all(struct bio *bio)
+{
+	bio_associate_blkg_from_css(bio, blkcg_root_css);
+}
+
 /* Write what is gathered, or the first part of it. Process context. */
 static void log_write(struct upper_log *log)
 {
@@ -431,6 +441,7 @@ static void log_write(struct upper_log *log)
 	log->after = log->at;
 	log->taken = 0;
 	bio_init(&log->bio, upper->pool->b.bdev, log->vec, LOG_WRITE_MAX, opf);
+	log_bio_for_all(&log->bio);
 	log->bio.bi_iter.bi_sector = log->at.block * YBD_BLOCK_SECTORS;
 	log->bio.bi_private = log;
 	log->bio.bi_end_io = log_write_end;
@@ -497,6 +508,7 @@ static void commit_run(struct ybd_commit *commit)
 	}
 	bio_init(&commit->flush, commit->pool->b.bdev, NULL, 0,
 		 REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC);
+	log_bio_for_all(&commit->flush);
 	commit->flush.bi_private = commit;
 	commit->flush.bi_end_io = flush_end;
 	atomic64_inc(&commit->flushes);

@@ -284,6 +284,56 @@ bad_end()
 	check "$bad"
 }
 
+# bad_load_hole BLOCK: one of 4 KiB cannot be read or written
+bad_load_hole()
+{
+	local at=$(($1 * 8)) end
+
+	end=$(blockdev --getsz "$small")
+	dmsetup load bad <<-END || return
+		0 $at linear $small 0
+		$at 8 error
+		$((at + 8)) $((end - at - 8)) linear $small $((at + 8))
+	END
+	dmsetup suspend --nolockfs --noudevsync --noflush bad
+	dmsetup resume --noudevsync --noudevrules bad
+}
+
+# A block of the directory that cannot be read is the loss of one upper, and not for
+# ever; that of a place that nobody has is none.
+directory_has_bad_blocks()
+{
+	local bad dir sum
+
+	bad_make
+	dd if=/dev/urandom of="$node" bs=64k count=4 oflag=direct conv=fsync status=none
+	sum=$(dd if="$node" bs=64k count=4 iflag=direct status=none | md5sum)
+	make other "$bad"
+	detach victim other
+	# directory of struct ybd_fmt_super, see ybd_format.h
+	dir=$(od -An -t u8 -j 232 -N 8 "$small")
+	# victim is upper 0, each has two blocks
+	bad_load_hole $((dir + 1))
+	node=$(ybdctl attach other --pool "$bad") || fail "other cannot be attached"
+	! ybdctl attach victim --pool "$bad" 2>/tmp/err || fail "attached without a header"
+	# upper 2 is free
+	bad_load_hole $((dir + 4))
+	make third "$bad"
+	# what victim has is given to nobody
+	! dd if=/dev/zero of="$node" bs=1M count=64 oflag=direct status=none 2>/dev/null ||
+		fail "the pool is not full"
+	detach other third
+	bad_load linear
+	ybdctl destroy third --pool "$bad"
+	node=$(ybdctl attach victim --pool "$bad")
+	node=${node##* }
+	[ "$(dd if="$node" bs=64k count=4 iflag=direct status=none | md5sum)" = "$sum" ] ||
+		fail "what victim had is not there"
+	ybdctl destroy other --pool "$bad"
+	bad_end
+	dmsetup remove bad
+}
+
 # number NR: a block that says so, to standard output
 number()
 {
@@ -445,30 +495,55 @@ stuck_in()
 	grep -qs "$1" /proc/[0-9]*/stack
 }
 
+under_way() # PID
+{
+	# what has ended may be there until it is waited for
+	[ -e "/proc/$1/stat" ] && ! grep -qs ') Z ' "/proc/$1/stat"
+}
+
 has_free() # POOL BYTES
 {
 	ybdctl --json pool show "$1" | jq -e ".kernel.free >= $2" >/dev/null
 }
 
-# What was given back is being discarded, by a device that takes seconds for it. Who
-# needs the last of that waits, and is not told that the pool is full. A volatile upper,
-# as it takes all that there is at once: nothing of it is written to this device first.
-discard_is_slow()
+# Discards of the first segments of the pool's data take MS, everything else nothing.
+# A discard of more takes as long, and nothing that another writes meanwhile does.
+bad_load_slow_discards() # MS
 {
-	local bad other bytes pid ms=3000 par=/sys/module/ybd/parameters/pool_discard
+	local lo len=$((40 << 11)) end
+
+	lo=$(dd if="$small" bs=1M iflag=direct status=none |
+		grep -obUaF "$(number 4711 | head -c 21)" | head -n 1)
+	lo=$((${lo%%:*} >> 9)) end=$(blockdev --getsz "$small")
+	dmsetup load bad <<-END || return
+		0 $lo linear $small 0
+		$lo $len delay $small $lo 0 $small $lo $1 $small $lo 0
+		$((lo + len)) $((end - lo - len)) linear $small $((lo + len))
+	END
+	dmsetup suspend --nolockfs --noudevsync --noflush bad
+	dmsetup resume --noudevsync --noudevrules bad
+}
+
+# What was given back is being discarded, by a device that takes seconds for it. Who
+# needs the last of that waits, and is not told that the pool is full.
+discard_is_slow() # [--volatile]
+{
+	local bad other bytes pid ms=4000 par=/sys/module/ybd/parameters/pool_discard
 
 	modprobe dm-delay || return 77
 	[ "$k" != debug ] || ms=15000
 	bad_make
-	other=$(ybdctl create other --layer file:/tmp/blank --pool "$bad" --volatile)
+	other=$(ybdctl create other --layer file:/tmp/blank --pool "$bad" "$@")
 	dd if=/dev/urandom of="$node" bs=1M count=48 oflag=direct conv=fsync status=none
+	number 4711 | dd of="$node" bs=4k count=1 iflag=fullblock oflag=direct conv=fsync \
+		status=none
 	echo N >$par
 	blkdiscard -l 46M "$node"
 	sync "$node"
 	soon has_free "$bad" $((52 << 20))
 	bytes=$(ybdctl --json pool show "$bad" | jq '.kernel.free - 4194304')
 	dd if=/dev/urandom of=/tmp/much bs="$bytes" count=1 iflag=fullblock status=none
-	bad_load delay "0 $small 0 $ms $small 0 0"
+	bad_load_slow_discards $ms
 	echo Y >$par
 	blkdiscard -o 46M -l 2M "$node"
 	sync "$node"
@@ -476,17 +551,163 @@ discard_is_slow()
 	dd if=/tmp/much of="$other" bs="$bytes" count=1 oflag=direct status=none &
 	pid=$!
 	until stuck_in ybd_pool_discard_wait; do
-		# what has ended may be there until it is waited for
-		[ -e "/proc/$pid/stat" ] && ! grep -qs ') Z ' "/proc/$pid/stat" ||
-			fail "$bytes bytes: nobody has waited"
+		under_way $pid || fail "$bytes bytes: nobody has waited"
 	done
 	wait $pid
+	sync "$other"
 	bad_load linear
 	cmp -n "$bytes" /tmp/much "$other"
-	rm /tmp/much
 	detach other
+	if [ $# = 0 ]; then
+		# what it was given is its own, also on disk
+		other=$(ybdctl attach other --pool "$bad")
+		cmp -n "$bytes" /tmp/much "${other##* }"
+		detach other
+	fi
+	rm /tmp/much
 	bad_end
 	dmsetup remove bad
+}
+
+discarded() # DISK: bytes of it
+{
+	local stat
+	read -ra stat <"/sys/block/${1##*/}/stat"
+	echo $((stat[13] << 9))
+}
+
+# Whoever detaches the last device does not wait until such a device is told all.
+last_detach_leaves_discards()
+{
+	local bad before par=/sys/module/ybd/parameters/pool_discard
+
+	modprobe dm-delay || return 77
+	bad_make
+	dd if=/dev/urandom of="$node" bs=1M count=48 oflag=direct conv=fsync status=none
+	number 4711 | dd of="$node" bs=4k count=1 iflag=fullblock oflag=direct conv=fsync \
+		status=none
+	echo N >$par
+	blkdiscard -l 46M "$node"
+	sync "$node"
+	soon has_free "$bad" $((52 << 20))
+	before=$(discarded "$small")
+	# longer than it goes on after the first run
+	bad_load_slow_discards 8000
+	echo Y >$par
+	blkdiscard -o 46M -l 2M "$node"
+	sync "$node"
+	soon stuck_in discard_some
+	detach victim
+	[ $(($(discarded "$small") - before)) -lt $((40 << 20)) ] || fail "all is discarded"
+	bad_load linear
+	node=$(ybdctl attach victim --pool "$bad")
+	ybdctl -q destroy victim
+	bad_end
+	dmsetup remove bad
+}
+
+# ---- who is held back ----
+
+held=/sys/fs/cgroup/held
+
+# in_held COMMAND...: in a cgroup whose writes to the pool's disk are held back
+in_held()
+{
+	(echo $BASHPID >$held/cgroup.procs && exec "$@")
+}
+
+inflight() # NODE: I/O under way
+{
+	local stat
+	read -ra stat <"/sys/block/${1##*/}/stat"
+	echo "${stat[8]}"
+}
+has_inflight() { [ "$(inflight "$1")" -gt 0 ]; }
+
+# What a cgroup's limit holds back is its own: neither do the commits of others wait
+# for it, nor who detaches a device of the same pool.
+limit_holds_back_one()
+{
+	local a b disk pids=()
+
+	grep -qw io /sys/fs/cgroup/cgroup.controllers || return 77
+	fresh "$big"
+	make a "$big"
+	a=$node
+	make b "$big"
+	b=$node
+	dd if=/dev/urandom of="$a" bs=1M count=32 oflag=direct conv=fsync status=none
+	dd if=/dev/urandom of="$b" bs=1M count=4 oflag=direct conv=fsync status=none
+	echo +io >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir $held
+	disk=$(<"/sys/block/${big##*/}/dev")
+	echo "$disk wbps=32768" >$held/io.max
+	# 16 MiB at 32 KiB a second: that is there for long
+	in_held dd if=/dev/zero of="$a" bs=16M count=1 oflag=direct status=none &
+	pids+=($!)
+	soon has_inflight "$a"
+	# and a commit that begins there
+	in_held blkdiscard -o 24M -l 1M "$a"
+	in_held sync "$a" &
+	pids+=($!)
+	dd if=/dev/urandom of="$b" bs=4k count=1 seek=2048 oflag=direct conv=fsync status=none
+	under_way "${pids[0]}" || fail "a commit has waited for what is held back"
+	blkdiscard -l 2M "$b"
+	detach b
+	under_way "${pids[0]}" || fail "a detach has waited for what is held back"
+	echo "$disk wbps=max" >$held/io.max
+	wait "${pids[@]}"
+	rmdir $held
+	node=$(ybdctl attach b --pool "$big")
+	ybdctl -q destroy a b
+	check "$big"
+}
+
+# More merges than a workqueue has room for wait for a source that does not answer.
+# What others write is durable all the same.
+source_holds_back_its_own()
+{
+	local a b server fio ret=0
+
+	modprobe nbd
+	truncate -s 64M /tmp/silent
+	qemu-nbd -f raw --cache=none --persistent --pid-file=/tmp/qemu-nbd.pid --fork \
+		--socket=/tmp/qemu-nbd.socket /tmp/silent
+	server=$(</tmp/qemu-nbd.pid)
+	# who is stopped must not be who has the kernel's end, which would let go
+	qemu-nbd -f raw --cache=none --fork --connect=/dev/nbd0 \
+		"nbd+unix:///?socket=/tmp/qemu-nbd.socket"
+	echo 2 >/sys/block/nbd0/queue/nomerges
+	fresh "$big"
+	a=$(ybdctl create a --layer dev:/dev/nbd0 --pool "$big")
+	make b "$big"
+	b=$node
+	dd if=/dev/urandom of="$b" bs=64k count=1 oflag=direct conv=fsync status=none
+	udevadm settle
+	kill -STOP "$server"
+	fio --name=merge --output=/tmp/fio.out --filename="$a" --direct=1 --ioengine=libaio \
+		--iodepth=1500 --rw=randwrite --bs=512 --blockalign=4k --number_ios=1500 \
+		--allow_file_create=0 &
+	fio=$!
+	# some are below, all others wait for a tag
+	soon stuck_in blk_mq_get_tag
+	until [ "$(inflight "$a")" = 1500 ]; do
+		under_way $fio || fail "$(cat /tmp/fio.out)"
+		sleep 0.1
+	done
+	# this long only if it never ends
+	timeout 200 dd if=/dev/urandom of="$b" bs=4k count=1 seek=64 oflag=direct,dsync \
+		status=none || ret=$?
+	under_way $fio || fail "the source has answered"
+	kill -CONT "$server"
+	wait $fio
+	[ $ret = 0 ] || fail "nothing is durable while a source does not answer"
+	ybdctl -q destroy a b
+	ybdctl image unload --all
+	qemu-nbd --disconnect /dev/nbd0 >/dev/null
+	kill "$server"
+	rm /tmp/silent
+	check "$big"
 }
 
 # ---- many ----
@@ -616,8 +837,13 @@ for c in "fio verify, persistent:fio_verify" "fio verify, volatile:fio_verify --
 	"the pool comes and goes, for writes:pool_comes_and_goes 1 error_writes" \
 	"the pool comes and goes:pool_comes_and_goes 0" \
 	"the pool has bad blocks:pool_has_bad_blocks" \
+	"the pool's directory has bad blocks:directory_has_bad_blocks" \
 	"an upper that is long in coming does not hold up others:attach_is_slow" \
-	"what is being discarded is waited for:discard_is_slow" \
+	"what is being discarded is waited for, persistent:discard_is_slow" \
+	"what is being discarded is waited for, volatile:discard_is_slow --volatile" \
+	"the last detach leaves discards:last_detach_leaves_discards" \
+	"what a cgroup holds back is its own:limit_holds_back_one" \
+	"what a source holds back is its own:source_holds_back_its_own" \
 	"many uppers at once:many" \
 	"fsyncs share flushes:group_commit"; do
 	# shellcheck disable=SC2053
