@@ -671,7 +671,7 @@ source_holds_back_its_own()
 
 	modprobe nbd
 	truncate -s 64M /tmp/silent
-	qemu-nbd -f raw --cache=none --persistent --pid-file=/tmp/qemu-nbd.pid --fork \
+	qemu-nbd -f raw --persistent --pid-file=/tmp/qemu-nbd.pid --fork \
 		--socket=/tmp/qemu-nbd.socket /tmp/silent
 	server=$(</tmp/qemu-nbd.pid)
 	# who is stopped must not be who has the kernel's end, which would let go
