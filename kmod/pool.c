@@ -441,16 +441,22 @@ void ybd_pool_hold(struct ybd_pool *pool)
  */
 void ybd_pool_put(struct ybd_pool *pool)
 {
+	bool rest = false;
+
 	mutex_lock(&pool_list_lock);
 	/* Without the lock, but as long as it is in the list: who comes meanwhile uses it. */
 	if (pool->users == 1 && ybd_pool_discard_pending(pool)) {
 		mutex_unlock(&pool_list_lock);
 		ybd_pool_discard_rest(pool);
 		mutex_lock(&pool_list_lock);
+		rest = true;
 	}
 	if (!--pool->users) {
 		list_del(&pool->node);
 		pool_close(pool);
+	} else if (rest && ybd_pool_discard_pending(pool)) {
+		/* Somebody has come, and nobody is at it any more. */
+		ybd_pool_discard_soon(pool);
 	}
 	mutex_unlock(&pool_list_lock);
 }

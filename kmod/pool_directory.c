@@ -9,6 +9,9 @@
 
 #include "pool_priv.h"
 
+/* Free places that cannot be read, of which each may take its time, in a search for one. */
+#define UNREAD_MAX	8U
+
 /* Places that are read at once. */
 #define READ_PLACES	(YBD_FMT_CHUNK_BLOCKS / 2)
 
@@ -181,6 +184,9 @@ static int read_places(struct ybd_pool *pool, u32 first, u32 nr, const unsigned 
 
 	if (pool_has_failed(pool))
 		return -EIO;
+	/* Says nothing of the block. */
+	if (ret == -ENOMEM)
+		return ret;
 	for (k = 0, ret = 0; k < nr && !ret; k++) {
 		if (!test_bit(first + k, named))
 			continue;
@@ -341,7 +347,7 @@ int ybd_pool_place_take(struct ybd_pool *pool, const char *name, const uuid_t *u
 			struct netlink_ext_ack *extack)
 {
 	struct pool_place *place;
-	u32 i, tries, generation;
+	u32 i, tries, generation, unread = 0;
 	u64 seq;
 	int ret;
 
@@ -355,8 +361,11 @@ int ybd_pool_place_take(struct ybd_pool *pool, const char *name, const uuid_t *u
 		if (xa_load(&pool->places, i))
 			continue;
 		ret = ybd_pool_header_read(pool, i, header);
-		if (ret == -ENOMEM || pool_has_failed(pool))
+		if (ret == -ENOMEM || pool_has_failed(pool) ||
+		    (ret && ret != -EUCLEAN && ++unread == UNREAD_MAX)) {
+			NL_SET_ERR_MSG(extack, "pool: its directory cannot be read");
 			return ret ?: -EIO;
+		}
 		/* One that is live has chunks, so this would be damage too. */
 		if (ret || le32_to_cpu(header->state) == YBD_FMT_UPPER_LIVE)
 			continue;

@@ -669,7 +669,7 @@ source_holds_back_its_own()
 {
 	local a b server fio ret=0
 
-	modprobe nbd
+	modprobe nbd || return 77
 	truncate -s 64M /tmp/silent
 	qemu-nbd -f raw --persistent --pid-file=/tmp/qemu-nbd.pid --fork \
 		--socket=/tmp/qemu-nbd.socket /tmp/silent
