@@ -42,6 +42,11 @@ reads()
 # of number N: a MiB of it
 storm_uuid() { printf -v "$1" '5702a000-0000-4000-8000-%012d' "$2"; }
 
+storm_none()
+{
+	ybdctl detach --all && ybdctl image unload --all
+}
+
 # storm_up POOL: the namespaces are there, the devices wait for the next event
 storm_up()
 {
@@ -59,8 +64,8 @@ storm_up()
 		ybdctl create "s$i" --layer "dev:uuid:$u" --pool "$1" --autostart >/dev/null
 	done
 	udevadm settle
-	ybdctl detach --all
-	ybdctl image unload --all
+	# with systemd, a unit may still be at one of them
+	soon storm_none
 }
 
 storm_events()
