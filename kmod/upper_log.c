@@ -403,7 +403,7 @@ static bool log_stall(struct upper_log *log)
 
 /*
  * Others wait for a commit too, whoever began it: no cgroup's share may hold it back.
- * Metadata alone would pass, but not before Linux 6.3, and no flush.
+ * That it is metadata does not see to that on 6.1, nor for a flush without any.
  */
 static void log_bio_for_all(struct bio *bio)
 {

@@ -396,7 +396,7 @@ static void reclaim_rcu(struct rcu_head *rcu)
 		kfree(reclaim);
 }
 
-/* The upper goes; no commit and no I/O of it is under way. May sleep. */
+/* The upper goes; no commit and no I/O of it is under way. Process context. */
 static void reclaim_leave(struct ybd_upper *upper)
 {
 	struct upper_reclaim *reclaim = upper->reclaim;

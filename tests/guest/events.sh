@@ -262,17 +262,12 @@ restart_udevd()
 	udevadm trigger --action=add --subsystem-match=block
 }
 
-storm_ended()
-{
-	no_trace
-	ybdctl disconnect $STORM
-	ybdctl pool check "$POOL"
-}
-
 stormed()
 {
 	storm
-	storm_ended
+	no_trace
+	ybdctl disconnect $STORM
+	ybdctl pool check "$POOL"
 }
 
 nvmet_subsys_up()

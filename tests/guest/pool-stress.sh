@@ -229,11 +229,17 @@ bad_table()
 	echo "0 $sectors $1 $small 0 ${2:-}"
 }
 
-bad_load()
+# bad_reload <TABLE: what is under way goes on in it
+bad_reload()
 {
-	dmsetup load bad --table "$(bad_table "$@")" || return
+	dmsetup load bad || return
 	dmsetup suspend --nolockfs --noudevsync --noflush bad
 	dmsetup resume --noudevsync --noudevrules bad
+}
+
+bad_load()
+{
+	bad_table "$@" | bad_reload
 }
 
 # Writes fail, at once or only flushes of them; nothing that was durable is lost.
@@ -290,13 +296,11 @@ bad_load_hole()
 	local at=$(($1 * 8)) end
 
 	end=$(blockdev --getsz "$small")
-	dmsetup load bad <<-END || return
+	bad_reload <<-END
 		0 $at linear $small 0
 		$at 8 error
 		$((at + 8)) $((end - at - 8)) linear $small $((at + 8))
 	END
-	dmsetup suspend --nolockfs --noudevsync --noflush bad
-	dmsetup resume --noudevsync --noudevrules bad
 }
 
 # A block of the directory that cannot be read is the loss of one upper, and not for
@@ -506,6 +510,30 @@ has_free() # POOL BYTES
 	ybdctl --json pool show "$1" | jq -e ".kernel.free >= $2" >/dev/null
 }
 
+pool_discard=/sys/module/ybd/parameters/pool_discard
+
+# The device $node has been given 48 MiB, marked where they begin, and gives 46 back, of
+# which the disk of the pool $bad is not told.
+stale_make()
+{
+	dd if=/dev/urandom of="$node" bs=1M count=48 oflag=direct conv=fsync status=none
+	number 4711 | dd of="$node" bs=4k count=1 iflag=fullblock oflag=direct conv=fsync \
+		status=none
+	echo N >$pool_discard
+	blkdiscard -l 46M "$node"
+	sync "$node"
+	soon has_free "$bad" $((52 << 20))
+}
+
+# From here on it is told, and is at it when this returns.
+discard_begin()
+{
+	echo Y >$pool_discard
+	blkdiscard -o 46M -l 2M "$node"
+	sync "$node"
+	soon stuck_in discard_some
+}
+
 # Discards of the first segments of the pool's data take MS, everything else nothing.
 # A discard of more takes as long, and nothing that another writes meanwhile does.
 bad_load_slow_discards() # MS
@@ -515,39 +543,28 @@ bad_load_slow_discards() # MS
 	lo=$(dd if="$small" bs=1M iflag=direct status=none |
 		grep -obUaF "$(number 4711 | head -c 21)" | head -n 1)
 	lo=$((${lo%%:*} >> 9)) end=$(blockdev --getsz "$small")
-	dmsetup load bad <<-END || return
+	bad_reload <<-END
 		0 $lo linear $small 0
 		$lo $len delay $small $lo 0 $small $lo $1 $small $lo 0
 		$((lo + len)) $((end - lo - len)) linear $small $((lo + len))
 	END
-	dmsetup suspend --nolockfs --noudevsync --noflush bad
-	dmsetup resume --noudevsync --noudevrules bad
 }
 
 # What was given back is being discarded, by a device that takes seconds for it. Who
 # needs the last of that waits, and is not told that the pool is full.
 discard_is_slow() # [--volatile]
 {
-	local bad other bytes pid ms=4000 par=/sys/module/ybd/parameters/pool_discard
+	local bad other bytes pid ms=4000
 
 	modprobe dm-delay || return 77
 	[ "$k" != debug ] || ms=15000
 	bad_make
 	other=$(ybdctl create other --layer file:/tmp/blank --pool "$bad" "$@")
-	dd if=/dev/urandom of="$node" bs=1M count=48 oflag=direct conv=fsync status=none
-	number 4711 | dd of="$node" bs=4k count=1 iflag=fullblock oflag=direct conv=fsync \
-		status=none
-	echo N >$par
-	blkdiscard -l 46M "$node"
-	sync "$node"
-	soon has_free "$bad" $((52 << 20))
+	stale_make
 	bytes=$(ybdctl --json pool show "$bad" | jq '.kernel.free - 4194304')
 	dd if=/dev/urandom of=/tmp/much bs="$bytes" count=1 iflag=fullblock status=none
 	bad_load_slow_discards $ms
-	echo Y >$par
-	blkdiscard -o 46M -l 2M "$node"
-	sync "$node"
-	soon stuck_in discard_some
+	discard_begin
 	dd if=/tmp/much of="$other" bs="$bytes" count=1 oflag=direct status=none &
 	pid=$!
 	until stuck_in ybd_pool_discard_wait; do
@@ -579,24 +596,15 @@ discarded() # DISK: bytes of it
 # Whoever detaches the last device does not wait until such a device is told all.
 last_detach_leaves_discards()
 {
-	local bad before par=/sys/module/ybd/parameters/pool_discard
+	local bad before
 
 	modprobe dm-delay || return 77
 	bad_make
-	dd if=/dev/urandom of="$node" bs=1M count=48 oflag=direct conv=fsync status=none
-	number 4711 | dd of="$node" bs=4k count=1 iflag=fullblock oflag=direct conv=fsync \
-		status=none
-	echo N >$par
-	blkdiscard -l 46M "$node"
-	sync "$node"
-	soon has_free "$bad" $((52 << 20))
+	stale_make
 	before=$(discarded "$small")
 	# longer than it goes on after the first run
 	bad_load_slow_discards 8000
-	echo Y >$par
-	blkdiscard -o 46M -l 2M "$node"
-	sync "$node"
-	soon stuck_in discard_some
+	discard_begin
 	detach victim
 	[ $(($(discarded "$small") - before)) -lt $((40 << 20)) ] || fail "all is discarded"
 	bad_load linear

@@ -214,7 +214,7 @@ waits_for_udev()
 	ybdctl detach u 9<&- &
 	sleep 1
 	exec 9<&-
-	wait $! || :
+	wait $!
 	udevadm control --start-exec-queue
 }
 alone "detach: waits for udev, and for nobody else" waits_for_udev
