@@ -28,12 +28,12 @@ def main(ybdctl, store, pool, want, count, seed):
         subprocess.run(["cmp", out, want], check=True)
         os.unlink(out)
 
-    took = k.took(*command("whole"))
+    k.measure(*command("whole"))
     holds("whole")
     before = set(k.lvols(store, clean=True))
     refused = 0
-    for i in range(count):
-        k.run(took, *command("target", *["--append"][:i % 2]))
+    while k.goes_on(count):
+        k.run(*command("target", *["--append"][:k.runs % 2]))
         got = k.lvols(store)
         if before - set(got):
             raise AssertionError("lost: %r" % (before - set(got)))
@@ -60,8 +60,6 @@ def main(ybdctl, store, pool, want, count, seed):
     holds("target")
     k.check(store)
     print("# %d of %d were killed, %d left something, seed %s" % (k.kills, k.runs, refused, seed))
-    if not k.kills:
-        raise AssertionError("none was killed")
 
 
 if __name__ == "__main__":

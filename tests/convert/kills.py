@@ -11,26 +11,40 @@ class Killer:
 
     def __init__(self, ybdctl, rng):
         self.ybdctl, self.rng = ybdctl, rng
-        self.kills = self.runs = 0
+        self.kills = self.runs = self.takes = 0
 
-    def took(self, *args):
-        """How long it takes when nobody kills it."""
+    def measure(self, *args):
+        """Run it with nobody to kill it: the next ones are taken to last as long."""
         began = time.monotonic()
         subprocess.run([self.ybdctl, *args], check=True, stdout=subprocess.DEVNULL)
-        return time.monotonic() - began
+        self.takes = time.monotonic() - began
 
-    def run(self, took, *args):
-        """Start it, kill it; True when it was not done before."""
+    def run(self, *args):
+        """Start it, kill it; True when it was not done before.
+
+        One that was done before lowers what the next ones are taken to last: whoever measured on a
+        busy machine, or what nobody had in memory yet, would only ever come too late.
+        """
+        began = time.monotonic()
         p = subprocess.Popen([self.ybdctl, *args], stdout=subprocess.DEVNULL,
                              stderr=subprocess.PIPE, text=True)
-        time.sleep(self.rng.random() * took)
-        p.kill()
-        said = p.communicate()[1]
+        try:
+            said = p.communicate(timeout=self.rng.random() * self.takes)[1]
+            self.takes = min(self.takes, time.monotonic() - began)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            said = p.communicate()[1]
         self.runs += 1
         if p.returncode not in (0, -9):
             raise AssertionError("%r: %d: %s" % (args, p.returncode, said))
         self.kills += p.returncode == -9
         return p.returncode == -9
+
+    def goes_on(self, kills):
+        """Until so many were killed."""
+        if self.runs > 50 * kills:
+            raise AssertionError("%d of %d were killed" % (self.kills, self.runs))
+        return self.kills < kills
 
     def lvols(self, store, clean=False):
         """{name: lvol} of a store, which has to load."""
