@@ -92,12 +92,18 @@ commits()
 	done
 }
 
-# Few blocks of the pool for many of the devices: what a discard gives back is taken again
-# soon, before that is durable (if it may), or while there is I/O on its way to it.
+# Few blocks of the pool for many of the devices, and no more to be had, as another upper keeps
+# them: what a discard gives back is taken again soon, before that is durable (if it may), or
+# while there is I/O on its way to it.
 few_blocks()
 {
-	create 1 8192 --quota 256K
-	create 2 8192 --quota 256K
+	local id=10 size
+
+	create 1 8192 --reserve 256K
+	create 2 8192 --reserve 256K
+	for size in 32M 16M 8M 4M 2M 1M 512K 256K; do
+		! partly=1 create "$id" 131072 --reserve "$size" || id=$((id + 1))
+	done
 	load --may-fill --random --threads 8 "$@" "1:u1:$(node u1)" "2:u2:$(node u2)"
 }
 reuse() { few_blocks --span 768 --flush 3 --fua 3 --discard 15; }

@@ -52,21 +52,31 @@ pc_end()
 	pc_pids=()
 }
 
-# pc_cut NAME WANT OPTION...: cut a trace; the numbers are said of a good result too.
-# WANT: 0 for no violations, 1 for some.
-pc_cut()
+# pc_find WANT OPTION...: cut a trace, say what was found. True if that is what is wanted;
+# 0 for no violations, 1 for some. The status is in $pc_status.
+pc_find()
 {
-	local name=$1 want=$2 out status=0
-	shift 2
+	local want=$1 out
+	shift
 
+	pc_status=0
 	[ "$want" = 0 ] || set -- --enough 1 "$@"
-	out=$("${pc_checker:-$pc_bin}/cut" --seed "$seed" "$@") || status=$?
+	out=$("${pc_checker:-$pc_bin}/cut" --seed "$seed" "$@") || pc_status=$?
 	# one example will do
 	[ "$want" = 0 ] || out=$(sed '2,${/^# cut after/d}' <<<"$out")
 	echo "$out"
-	if [ "$status" = "$want" ]; then
+	[ "$pc_status" = "$want" ]
+}
+
+# pc_cut NAME WANT OPTION...: as a case; the numbers are said of a good result too.
+pc_cut()
+{
+	local name=$1 want=$2
+	shift 2
+
+	if pc_find "$want" "$@"; then
 		ktap_ok "$name"
 	else
-		ktap_fail "$name" "status $status, expected $want"
+		ktap_fail "$name" "status $pc_status, expected $want"
 	fi
 }
