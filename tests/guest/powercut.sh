@@ -99,8 +99,8 @@ few_blocks()
 {
 	local id=10 size
 
-	create 1 8192 --reserve 256K
-	create 2 8192 --reserve 256K
+	create 1 8192 --quota 256K --reserve 256K
+	create 2 8192 --quota 256K --reserve 256K
 	for size in 32M 16M 8M 4M 2M 1M 512K 256K; do
 		! partly=1 create "$id" 131072 --reserve "$size" || id=$((id + 1))
 	done
