@@ -290,6 +290,8 @@ for l in top base; do
 done
 sync
 start tcp l0 l1 l2
+# they have read some by then; what is left for them after the return is not much
+sleep 1
 tcp_out
 wait_for 60 tcp_gone
 wait_for 60 waits L
