@@ -282,6 +282,24 @@ static int provide_chunk(struct upper_log *log)
 	return 0;
 }
 
+/**
+ * ybd_log_give_ahead - give back the chunk where the log would have gone on
+ * @log: was stopped, and its upper has not failed
+ *
+ * No block of the log says that it goes on there, so nobody will look. The upper must
+ * still count as attached. May sleep.
+ */
+void ybd_log_give_ahead(struct upper_log *log)
+{
+	struct chunk_list *chunks = &log->log_chunks;
+
+	if (!log->next_chunk)
+		return;
+	log->next_chunk = 0;
+	/* what is taken in advance is the last there is */
+	ybd_pool_give_chunks(log->upper->pool, &chunks->chunk[--chunks->nr], 1, 0);
+}
+
 /* ---- writing a checkpoint ---- */
 
 static struct ybd_fmt_ckpt *ckpt_block(const struct ckpt *ckpt)

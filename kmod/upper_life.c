@@ -525,14 +525,18 @@ static int destroy_on_disk(struct ybd_upper *upper)
 
 static void detach_on_disk(struct ybd_upper *upper)
 {
+	bool in_order = upper->stopped && !ybd_upper_has_failed(upper);
 	struct ybd_pool *pool = upper->pool;
 	struct pool_place *place;
 
+	/* Before somebody else attaches it, who would find the chunk and give it back too. */
+	if (in_order)
+		ybd_log_give_ahead(upper->log);
 	pool_lock_meta(pool);
 	place = xa_load(&pool->places, upper->place);
 	place->attached = false;
 	pool_unlock_meta(pool);
-	if (upper->stopped && !ybd_upper_has_failed(upper))
+	if (in_order)
 		ybd_pool_tables_tidy(pool);
 }
 

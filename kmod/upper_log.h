@@ -166,6 +166,7 @@ void ybd_log_encode(struct ybd_fmt_record *record, const struct ybd_umap_run *ru
 /* ---- upper_ckpt.c ---- */
 
 void ybd_log_keep(struct work_struct *work);
+void ybd_log_give_ahead(struct upper_log *log);
 bool ybd_log_keeper_needed(const struct upper_log *log);
 int ybd_chunk_list_add(struct chunk_list *list, u32 chunk);
 u32 ybd_chunk_of(const struct ybd_pool *pool, u64 block);
