@@ -176,12 +176,14 @@ def commit_upper():
         run("blkdiscard", "-o", "1048576", "-l", "12288", d.path)
     # the store is in use, as the image is loaded
     says(commit("p1", "one", code=4), "--append")
-    dd = subprocess.Popen(["dd", "if=/dev/urandom", "of=" + busy, "bs=4k", "count=8000",
-                           "oflag=direct", "status=none"])
+    # for as long as it takes
+    fio = subprocess.Popen(["fio", "--thread", "--name=busy", "--filename=" + busy, "--rw=write",
+                            "--bs=4k", "--direct=1", "--size=16m", "--loops=1000000"],
+                           stdout=subprocess.DEVNULL)
     got = commit("p1", "one", "--append")
-    same("it was written to meanwhile", dd.poll(), None)
-    dd.kill()
-    dd.wait()
+    same("it was written to meanwhile", fio.poll(), None)
+    fio.kill()
+    fio.wait()
     run("udevadm", "settle")
     run("ybdctl", "destroy", "busy")
     same("parent", got["parent"], lvol("odd"))

@@ -260,7 +260,7 @@ counted_once()
 {
 	local was below
 
-	nullb_make narrow submit_queues=1 hw_queue_depth=1 irqmode=2 completion_nsec=1000000
+	nullb_make narrow submit_queues=1 hw_queue_depth=1 irqmode=2 completion_nsec=10000000
 	make narrow --layer "dev:$nullb_dev" --ro
 	was=$(io "$disk")
 	quiet_fio --filename="$node" --rw=randread --bs=4k --size=16M --io_size=1200k \

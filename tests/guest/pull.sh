@@ -210,7 +210,15 @@ run_at()
 		ybdctl "${args[@]}" >/dev/null 2>$T/err || status=$?
 	mapfile -t err <$T/err
 	say="status $status after $((EPOCHSECONDS - began)) s: ${err[*]}"
-	count=$(<$T/steps) || count=0
+	if [ $status -ge 124 ]; then
+		# it did not end by itself; where it still is, if it is
+		echo "$say"
+		echo w >/proc/sysrq-trigger
+		dmesg | tail -n 150
+		return 1
+	fi
+	# none if it ended before it was counted
+	count=$(cat $T/steps 2>/dev/null) || count=0
 	if [ $status -gt 7 ] || [ $status = 2 ]; then
 		echo "$say"
 		return 1

@@ -147,7 +147,8 @@ fio_stop() # NAME: no error, and something was verified
 		if grep -i "verify:.*fail\|bad \|error" "$work/fio-$1$i"; then
 			return 1
 		fi
-		awk -F'[=,: ]+' '/issued rwts/ { n = $4 } END { exit !(n > 64) }' "$work/fio-$1$i"
+		# what was read is what was verified
+		awk -F'[=,: ]+' '/issued rwts/ { n = $5 } END { exit !(n > 0) }' "$work/fio-$1$i"
 	done
 }
 ended() { ! kill -0 "$1" 2>/dev/null; }
@@ -489,7 +490,7 @@ prompt()
 {
 	local longest pulled=0 n m
 
-	for n in l p; do
+	for n in tcp pcie; do
 		[ -e "$work/$n.out" ] || continue
 		m=$(max $n longest)
 		pulled=$((m > pulled ? m : pulled))
