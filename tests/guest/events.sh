@@ -262,6 +262,8 @@ restart_udevd()
 	udevadm trigger --action=add --subsystem-match=block
 }
 
+storm_quiet() { not pgrep -x ybdctl; }
+
 stormed()
 {
 	storm

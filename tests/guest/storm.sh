@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # Many namespaces that come and go, each with a device of its own; sourced in a guest,
 # after nvmet.sh. Who sources it says how many (STORM_DISKS) and how often
-# (STORM_EVENTS), has a port 1 of NVMe/TCP, and restart_udevd().
+# (STORM_EVENTS), has a port 1 of NVMe/TCP, restart_udevd(), and storm_quiet(), which is
+# true when nobody is at work on what came or went.
 
 STORM=nqn.2026-01.ybd:storm
 
@@ -58,7 +59,7 @@ storm_up()
 	for ((i = 1; i <= STORM_DISKS; i++)); do
 		storm_uuid u $i
 		f=/tmp/storm$i
-		head -c 1M <(yes "disk $i") >$f
+		yes "disk $i" 2>/dev/null | head -c 1M >$f || :
 		nvmet_ns $STORM $i "$(losetup -f --show $f)" "$u"
 		ybdctl wait --source "uuid:$u" --timeout 20 >/dev/null
 		ybdctl create "s$i" --layer "dev:uuid:$u" --pool "$1" --autostart >/dev/null
@@ -81,33 +82,58 @@ storm_events()
 	done
 }
 
-# Devices of what is plugged in read, and no others do.
+# storm_right N: its device reads what the disk has if that is plugged in, and not if not
+storm_right()
+{
+	if [ "${plugged[$1]}" = 1 ]; then
+		reads "/dev/ybd/s$1" "${storm_sum[$1]}"
+	else
+		! reads "/dev/ybd/s$1" "${storm_sum[$1]}"
+	fi
+}
+
+# What is known of the device that is not as it should be.
+storm_why()
+{
+	local u
+
+	storm_uuid u "$1"
+	echo "s$1: plugged ${plugged[$1]}"
+	ls -l "/dev/ybd/s$1" "/dev/disk/by-id/nvme-uuid.$u" || :
+	ybdctl list || :
+	ybdctl source list || :
+	dmesg | grep -e "s$1:" -e "$u" | tail -n 20 || :
+	! command -v journalctl >/dev/null || journalctl -o short-monotonic -n 200 || :
+}
+
+# The end state, one after the other, as a hundred take their time; then all of them once
+# more, when there is nobody left who would change it.
 storm_state()
 {
-	local i sum
+	local i
 
 	for ((i = 1; i <= STORM_DISKS; i++)); do
-		sum=$(head -c 1M <(yes "disk $i") | md5sum)
-		if [ "${plugged[i]}" = 1 ]; then
-			reads "/dev/ybd/s$i" "${sum%% *}" || { echo "s$i does not read"; return 1; }
-		else
-			! reads "/dev/ybd/s$i" "${sum%% *}" || { echo "s$i reads"; return 1; }
-		fi
+		until_true 300 storm_right $i || { storm_why $i; return 1; }
+	done
+	until_true 300 storm_quiet
+	for ((i = 1; i <= STORM_DISKS; i++)); do
+		storm_right $i || { echo "not any more"; storm_why $i; return 1; }
 	done
 }
 
 storm()
 {
-	local plugged=() i
+	local plugged=() storm_sum=() sum i
 
 	for ((i = 1; i <= STORM_DISKS; i++)); do
 		plugged[i]=1
+		sum=$(md5sum </tmp/storm$i)
+		storm_sum[i]=${sum%% *}
 	done
 	udevadm trigger --action=add --subsystem-match=block
 	storm_events
 	udevadm settle
-	until_true 60 storm_state
-	until_true 30 not pgrep -x ybdctl
+	storm_state
 	# nothing twice, and no more images than there are disks
 	json '(.devices | map(.name) | unique | length) == (.devices | length)' ybdctl list
 	json '.images | map(select(.name | startswith("images/") | not)) | length <= '"$STORM_DISKS" \

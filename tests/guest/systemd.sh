@@ -50,10 +50,12 @@ made()
 {
 	ybdctl pool create -q --name local "$POOL" >/dev/null
 	ybdctl create db --image images/final --pool local --autostart --unjournaled >/dev/null
+	soon test -b /dev/ybd/db
 	dd if=/dev/urandom of=/dev/ybd/db bs=4k count=3 seek=2 oflag=direct conv=fsync status=none
 	digest /dev/ybd/db >"$YBD_SHARE/digest"
 	ybdctl create fs --image images/final --pool local --autostart --unjournaled \
 		--size 96M >/dev/null
+	soon test -b /dev/ybd/fs
 	mkfs.ext4 -q -F /dev/ybd/fs
 }
 
@@ -83,10 +85,65 @@ no_device_units()
 	[ -z "$(systemctl list-units --all --plain --no-legend 'dev-ybd*.device')" ]
 }
 
-# Those that come while it is away wait for it, in a socket that systemd keeps.
+# Those that come while it is away wait for it, in a socket that systemd keeps; those that
+# it has taken from there and not come to are lost (before systemd 258).
 restart_udevd()
 {
 	systemctl restart systemd-udevd
+}
+
+# It ends, and what it had not come to is forgotten; not only there, to be sure of it.
+udevd_forgets()
+{
+	systemctl stop systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udevd
+	"$@"
+	systemctl start systemd-udevd
+}
+
+disk_comes()
+{
+	nvmet_enable $STORE 1 1
+	ybdctl wait --source $U_STORE --timeout 30
+}
+
+forgotten_disk()
+{
+	ybdctl detach --all
+	ybdctl image unload --all
+	nvmet_enable $STORE 1 0
+	soon test ! -e /dev/disk/by-id/nvme-uuid.$U_STORE
+	udevd_forgets disk_comes
+	soon readable
+	soon test -b /dev/ybd/fs
+	none_failed
+}
+
+# devices_change: db and fs have each other's place
+devices_change()
+{
+	ybdctl detach db fs
+	ybdctl attach fs
+	ybdctl attach db
+	ybdctl create new --image images/final --ro
+}
+
+forgotten_links()
+{
+	local name
+
+	udevd_forgets devices_change
+	for name in db fs new; do
+		soon link_is_right $name
+	done
+	soon idle
+	ybdctl detach new
+	soon test ! -e /dev/ybd/new
+	none_failed
+}
+
+link_is_right()
+{
+	[ "$(readlink -f "/dev/ybd/$1")" = "$(ybdctl show "$1" --json | jq -r '.devices[0].path')" ]
 }
 
 # store_comes_and_goes EVENTS: and udevd ends and starts in between
@@ -119,13 +176,14 @@ readable()
 	[ "$(digest /dev/ybd/db 2>/dev/null)" = "$(<"$YBD_SHARE/digest")" ]
 }
 
+storm_quiet() { idle; }
+
 # No unit of the storm is left failed, or at work, when all have had their turn.
 stormed()
 {
 	local i names=()
 
 	storm
-	until_true 60 idle
 	none_failed
 	for ((i = 1; i <= STORM_DISKS; i++)); do
 		names+=("s$i")
@@ -152,6 +210,8 @@ first()
 	ktap_case "devices that start by themselves are made" made
 	ktap_case "a disk that comes has a unit, and its devices are there" comes
 	ktap_case "devices have no device units" no_device_units
+	ktap_case "a disk that udevd has forgotten is found when it starts again" forgotten_disk
+	ktap_case "links that it has forgotten are made" forgotten_links
 	ktap_note "seed $SEED (YBD_SEED)"
 	ktap_case "a storm of $1 events, with restarts of udevd" store_comes_and_goes "$1"
 	ktap_case "a device for each of $STORM_DISKS namespaces" storm_up local

@@ -252,6 +252,7 @@ static int run(void)
 		ticket_done(&t);
 	else
 		ticket_drop(&t);
+	hotplug_links();
 	if (code && print_flush(false))
 		return cmd_fail(-EIO, "writing to stdout failed");
 	return code;

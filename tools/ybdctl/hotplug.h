@@ -21,6 +21,14 @@ int hotplug_removed(const char *disk, u32 major, u32 minor);
  */
 int hotplug_returned(void);
 
+/**
+ * hotplug_links() - have udev make the links that it has forgotten
+ *
+ * Waits for those that it is still to make, ten seconds at most; what is missing then
+ * is told of. Does nothing in a program that udev runs, as that would wait for itself.
+ */
+void hotplug_links(void);
+
 /* Is a block device of that number there? */
 bool hotplug_disk_lives(u32 major, u32 minor);
 
