@@ -85,10 +85,14 @@ no_device_units()
 	[ -z "$(systemctl list-units --all --plain --no-legend 'dev-ybd*.device')" ]
 }
 
+# systemd counts starts, and has enough of them soon; this begins anew.
+often() { systemctl reset-failed systemd-udevd; }
+
 # Those that come while it is away wait for it, in a socket that systemd keeps; those that
 # it has taken from there and not come to are lost (before systemd 258).
 restart_udevd()
 {
+	often
 	systemctl restart systemd-udevd
 }
 
@@ -97,6 +101,7 @@ udevd_forgets()
 {
 	systemctl stop systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udevd
 	"$@"
+	often
 	systemctl start systemd-udevd
 }
 
