@@ -22,10 +22,11 @@ none_failed()
 	[ -z "$out" ] || { echo "failed units: $out"; journalctl -n 50; return 1; }
 }
 
-# The hotplug units have all ended.
+# The hotplug units have all ended, and the one of udevd's restarts.
 idle()
 {
-	[ -z "$(systemctl list-units --plain --no-legend --state=activating 'ybd-hotplug@*')" ]
+	[ -z "$(systemctl list-units --plain --no-legend --state=activating 'ybd-hotplug@*' \
+		ybd-rescan.service)" ]
 }
 
 unit_of()

@@ -16,11 +16,10 @@
 #include "hotplug.h"
 #include "journal.h"
 #include "nl.h"
-#include "util.h"
 
 #define UDEV_CONTROL "/run/udev/control"
-/* It has much to do at times: it is asked again every second, ten times. */
-#define LINK_STEP_MS 50
+/* It has much to do at times: it is asked again every second, for ten seconds. */
+#define LINK_STEP_MS 100
 #define LINK_ASK_STEPS (1000 / LINK_STEP_MS)
 #define LINK_STEPS (10 * LINK_ASK_STEPS)
 
@@ -52,8 +51,14 @@ static void ask_again(const struct ybd_device_info *d)
 	close(fd);
 }
 
-/* The number of devices without a right link; those are asked for, or told of. */
-static size_t count_missing(struct ybd_nl *nl, bool ask, bool tell)
+static void tell(const struct ybd_device_info *d)
+{
+	ybd_journal(LOG_WARNING, "no-link", "%s: udev has made no link /dev/ybd/%s to /dev/%s",
+		    d->name, d->name, d->disk);
+}
+
+/* The number of devices without a right link; @act is done about each, if not NULL. */
+static size_t count_missing(struct ybd_nl *nl, void (*act)(const struct ybd_device_info *d))
 {
 	struct ybd_device_list devices;
 	size_t missing = 0, i;
@@ -64,12 +69,8 @@ static size_t count_missing(struct ybd_nl *nl, bool ask, bool tell)
 		if (link_is_right(&devices.v[i]))
 			continue;
 		missing++;
-		if (ask)
-			ask_again(&devices.v[i]);
-		if (tell)
-			ybd_journal(LOG_WARNING, "no-link",
-				    "%s: udev has made no link /dev/ybd/%s to /dev/%s",
-				    devices.v[i].name, devices.v[i].name, devices.v[i].disk);
+		if (act)
+			act(&devices.v[i]);
 	}
 	ybd_device_list_free(&devices);
 	return missing;
@@ -86,10 +87,12 @@ void hotplug_links(void)
 		return;
 	if (ybd_nl_open(&nl, NULL))
 		return;
-	for (step = 1; count_missing(nl, !(step % LINK_ASK_STEPS), step == LINK_STEPS); step++) {
-		if (step == LINK_STEPS)
+	for (step = 1; step < LINK_STEPS; step++) {
+		if (!count_missing(nl, step % LINK_ASK_STEPS ? NULL : ask_again))
 			break;
 		nanosleep(&pause, NULL);
 	}
+	if (step == LINK_STEPS)
+		count_missing(nl, tell);
 	ybd_nl_close(nl);
 }
