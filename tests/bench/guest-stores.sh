@@ -68,6 +68,8 @@ up()
 		qemu-nbd --fork --cache=none --aio=native --discard=unmap -f qcow2 \
 			--connect=/dev/nbd0 "$stores_dir/over.qcow2"
 		dev=/dev/nbd0
+		# it lets go of the caller before the kernel has the size
+		while [ "$(blockdev --getsz "$dev")" = 0 ]; do sleep 0.05; done
 		;;
 	esac
 	case $1 in
