@@ -452,13 +452,14 @@ pool_has_bad_blocks()
 	dmsetup remove bad
 }
 
-# slow_at BLOCK: the small pool, with reads of the MiB there that take a second each
+# slow_at BLOCK: the small pool, with reads of the MiB there that take ten seconds each,
+# or until another table is loaded
 slow_at()
 {
 	local first=$(($1 * 8)) end=$(($1 * 8 + 2048))
 
 	echo "0 $first linear $small 0"
-	echo "$first 2048 delay $small $first 1000 $small $first 0"
+	echo "$first 2048 delay $small $first 10000 $small $first 0"
 	echo "$end $(($(blockdev --getsz "$small") - end)) linear $small $end"
 }
 
@@ -554,25 +555,25 @@ bad_load_slow_discards() # MS
 # needs the last of that waits, and is not told that the pool is full.
 discard_is_slow() # [--volatile]
 {
-	local bad other bytes pid ms=4000
+	local bad other bytes pid
 
 	modprobe dm-delay || return 77
-	[ "$k" != debug ] || ms=15000
 	bad_make
 	other=$(ybdctl create other --layer file:/tmp/blank --pool "$bad" "$@")
 	stale_make
 	bytes=$(ybdctl --json pool show "$bad" | jq '.kernel.free - 4194304')
 	dd if=/dev/urandom of=/tmp/much bs="$bytes" count=1 iflag=fullblock status=none
-	bad_load_slow_discards $ms
+	# longer than the writer needs to get there; another table ends it
+	bad_load_slow_discards 30000
 	discard_begin
 	dd if=/tmp/much of="$other" bs="$bytes" count=1 oflag=direct status=none &
 	pid=$!
 	until stuck_in ybd_pool_discard_wait; do
 		under_way $pid || fail "$bytes bytes: nobody has waited"
 	done
+	bad_load linear
 	wait $pid
 	sync "$other"
-	bad_load linear
 	cmp -n "$bytes" /tmp/much "$other"
 	detach other
 	if [ $# = 0 ]; then
