@@ -404,7 +404,8 @@ out:
 /**
  * ybd_pool_give_chunks - chunks are free
  * @pool: the pool
- * @chunk: which ones; the header that no longer names them is durable
+ * @chunk: which ones; the header that no longer names them is durable, or no block that is
+ *	durable ever named them
  * @nr: how many
  * @promise: so many of them are promised at once to who gives them
  *

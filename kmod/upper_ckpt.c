@@ -36,21 +36,32 @@ struct ckpt {
 	u64			records;
 };
 
-/* One more at the end. Return: 0 or -ENOMEM. */
-int ybd_chunk_list_add(struct chunk_list *list, u32 chunk)
+/* See to it that one more can be added. Return: 0 or -ENOMEM. */
+static int chunk_list_grow(struct chunk_list *list)
 {
 	u32 room, *more;
 
-	if (list->nr == list->room) {
-		room = max(16U, 2 * list->room);
-		more = kvmalloc_array(room, sizeof(*more), GFP_NOIO);
-		if (!more)
-			return -ENOMEM;
-		memcpy(more, list->chunk, list->nr * sizeof(*more));
-		kvfree(list->chunk);
-		list->chunk = more;
-		list->room = room;
-	}
+	if (list->nr < list->room)
+		return 0;
+	room = max(16U, 2 * list->room);
+	more = kvmalloc_array(room, sizeof(*more), GFP_NOIO);
+	if (!more)
+		return -ENOMEM;
+	memcpy(more, list->chunk, list->nr * sizeof(*more));
+	kvfree(list->chunk);
+	list->chunk = more;
+	list->room = room;
+	return 0;
+}
+
+/* One more at the end. Return: 0 or -ENOMEM. */
+int ybd_chunk_list_add(struct chunk_list *list, u32 chunk)
+{
+	int ret;
+
+	ret = chunk_list_grow(list);
+	if (ret)
+		return ret;
 	list->chunk[list->nr++] = chunk;
 	return 0;
 }
@@ -265,16 +276,18 @@ static int provide_chunk(struct upper_log *log)
 	u64 block;
 	int ret;
 
+	/* First: to give one back that was promised would have to tell which kind it was. */
+	mutex_lock(&log->header_lock);
+	ret = chunk_list_grow(&log->log_chunks);
+	mutex_unlock(&log->header_lock);
+	if (ret)
+		return ret;
 	ret = take_log_chunk(log, &chunk);
 	if (ret)
 		return ret;
 	mutex_lock(&log->header_lock);
-	ret = ybd_chunk_list_add(&log->log_chunks, chunk);
+	log->log_chunks.chunk[log->log_chunks.nr++] = chunk;
 	mutex_unlock(&log->header_lock);
-	if (ret) {
-		ybd_pool_give_chunks(upper->pool, &chunk, 1, 0);
-		return ret;
-	}
 	block = chunk_block(upper->pool, chunk);
 	spin_lock_irqsave(&upper->lock, flags);
 	log->next_chunk = block;
@@ -284,10 +297,11 @@ static int provide_chunk(struct upper_log *log)
 
 /**
  * ybd_log_give_ahead - give back the chunk where the log would have gone on
- * @log: was stopped, and its upper has not failed
+ * @log: ybd_log_stop() has returned, and its upper has not failed
  *
- * No block of the log says that it goes on there, so nobody will look. The upper must
- * still count as attached. May sleep.
+ * No block of the log says that it goes on there, so nobody will look. Not for a log
+ * that goes on: what is counted as taken since the last checkpoint stays. The upper
+ * must still count as attached. May sleep.
  */
 void ybd_log_give_ahead(struct upper_log *log)
 {
@@ -295,8 +309,11 @@ void ybd_log_give_ahead(struct upper_log *log)
 
 	if (!log->next_chunk)
 		return;
+	/* To give back one that the log goes through would lose what is in it. */
+	if (WARN_ON_ONCE(!chunks->nr || log->next_chunk !=
+			 chunk_block(log->upper->pool, chunks->chunk[chunks->nr - 1])))
+		return;
 	log->next_chunk = 0;
-	/* what is taken in advance is the last there is */
 	ybd_pool_give_chunks(log->upper->pool, &chunks->chunk[--chunks->nr], 1, 0);
 }
 

@@ -106,7 +106,8 @@ struct log_position {
  * @keeper: its work
  * @header_lock: protects @header, @epoch and the lists of chunks
  * @header: as it is on disk
- * @log_chunks: that the log has, the oldest first
+ * @log_chunks: that the log has, the oldest first; @next_chunk, if there is one, is in the
+ *	last of them
  * @ckpt_chunks: of the last checkpoint
  * @layers_chunk: of the list of layers
  */
