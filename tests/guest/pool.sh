@@ -86,30 +86,51 @@ persistent()
 }
 in_pools "a persistent device is what it was when it is attached again" persistent
 
-# Where its log is to go on is taken before it is needed, in the middle of a chunk.
+# some_writes DEV NR FIRST: NR blocks, every second one from FIRST on; each takes one
+# block of the log
+some_writes()
+{
+	local i
+
+	for ((i = 0; i < $2; i++)); do
+		dd if=/dev/urandom of="$1" bs=4k count=1 seek=$(($3 + 2 * i)) oflag=direct \
+			conv=fsync,notrunc status=none
+	done
+}
+
+# Where its log is to go on is taken before it is needed, in the middle of a chunk of
+# 16 blocks; a detach gives it back, also when the chunk is almost, just or more than full.
 taken_ahead()
 {
-	local dev i
+	local a b n of_a of_b
 
-	dev=$(make a1)
-	for ((i = 0; i < 12; i++)); do
-		dd if=/dev/urandom of="$dev" bs=4k count=1 seek=$((2 * i)) oflag=direct \
-			conv=fsync,notrunc status=none
+	for n in 12 15 16 17; do
+		a=$(make a1)
+		some_writes "$a" $n 0
+		[ "$(stat_of a1 log_blocks)" = $n ]
+		of_a=$(digest "$a")
+		udevadm settle
+		ybdctl detach a1
+		json '.pools[0].findings == []' ybdctl pool check "$BIG"
+		# somebody else takes chunks before it goes on
+		b=$(make b1)
+		some_writes "$b" 40 0
+		of_b=$(digest "$b")
+		a=$(ybdctl attach a1)
+		[ "$(digest "$a")" = "$of_a" ]
+		some_writes "$a" 28 1
+		of_a=$(digest "$a")
+		[ "$(digest "$b")" = "$of_b" ]
+		udevadm settle
+		ybdctl detach a1 b1
+		json '.pools[0].findings == []' ybdctl pool check "$BIG"
+		a=$(ybdctl attach a1)
+		b=$(ybdctl attach b1)
+		[ "$(digest "$a")" = "$of_a" ]
+		[ "$(digest "$b")" = "$of_b" ]
+		udevadm settle
+		ybdctl destroy a1 b1
 	done
-	udevadm settle
-	ybdctl detach a1
-	json '.pools[0].findings == []' ybdctl pool check "$BIG"
-	# and goes on there
-	ybdctl attach a1
-	for ((i = 0; i < 12; i++)); do
-		dd if=/dev/urandom of="$dev" bs=4k count=1 seek=$((2 * i + 1)) oflag=direct \
-			conv=fsync,notrunc status=none
-	done
-	i=$(digest "$dev")
-	udevadm settle
-	ybdctl detach a1
-	ybdctl attach a1
-	[ "$(digest "$dev")" = "$i" ]
 }
 in_pools "a detach leaves nothing that was taken ahead" taken_ahead
 
